@@ -1,0 +1,252 @@
+//! Deposits, withdrawals and liquidity: tokens in and out of one balance, as plans.
+
+use crate::book::{Amended, BalanceLeg, Book, Legs, PriceQuality};
+use crate::error::RiskError;
+use crate::limits::{MAX_ASSETS_PER_ACCOUNT, MAX_BANK_TOTAL};
+use crate::margin::{self, exposed_assets, Assessment, Gains, InitialTerms};
+use crate::pool::{provide_shares, PoolTerms};
+use crate::price::{permits, Action};
+use crate::scratch::Scratch;
+use crate::shares::{deposit_amount, shares_for_deposit, shares_for_withdrawal};
+use crate::units::{Atoms, Index48, Native, Shares};
+
+/// What a bank's ledger says to a plan. Totals and caps are native units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BankTerms {
+    /// The bank's place in the risk book.
+    pub rate: u8,
+    pub deposit_index: Index48,
+    /// All deposits at the index, floor.
+    pub total_deposits: u64,
+    pub deposit_cap: u64,
+}
+
+/// A change of one balance, with the tokens that move: positive into the bank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CashPlan {
+    pub slot: usize,
+    pub before: Shares,
+    pub after: BalanceLeg,
+    pub tokens: Native,
+}
+
+/// Credits `received` native units, in shares, floor: the rounding stays with the bank as dust.
+///
+/// Open in every price state (margin-spec 2.6). Errors: `TooLarge` beyond what a balance may hold
+/// (1.6), `DepositCap` beyond the bank's cap, `TooManyAssets` beyond eight assets.
+pub fn plan_deposit<B: Book, L: Legs>(
+    book: &B,
+    legs: &L,
+    slot: usize,
+    bank: BankTerms,
+    received: u64,
+) -> Result<CashPlan, RiskError> {
+    let tokens = native(received)?;
+    let total = bank.total_deposits.saturating_add(received);
+    if total > bank.deposit_cap || total > MAX_BANK_TOTAL {
+        return Err(RiskError::DepositCap {
+            total,
+            cap: bank.deposit_cap,
+        });
+    }
+
+    let before = held(legs, slot);
+    let shares = before
+        .0
+        .checked_add(shares_for_deposit(tokens, bank.deposit_index).0)
+        .ok_or(RiskError::TooLarge)?;
+    let after = BalanceLeg {
+        rate: bank.rate,
+        shares: Shares(shares),
+    };
+
+    let changed = [(slot, after)];
+    let amended = Amended {
+        base: legs,
+        balances: &changed,
+        positions: &[],
+    };
+    if exposed_assets(book, &amended).count_ones() as usize > MAX_ASSETS_PER_ACCOUNT {
+        return Err(RiskError::TooManyAssets);
+    }
+    Ok(CashPlan {
+        slot,
+        before,
+        after,
+        tokens,
+    })
+}
+
+/// Takes `amount` native units (`u64::MAX`: the whole deposit), burning shares, ceil.
+///
+/// An account that holds only deposits may always withdraw. Any other needs a price good enough
+/// for a withdrawal of every asset that it is exposed to (2.6), and must end with both healths at
+/// zero or above, positive results counting nothing (4.3, 5.7).
+///
+/// Errors: `NothingToWithdraw`, `InsufficientDeposit`, `PriceUnfit`, `BelowInitial`.
+pub fn plan_withdraw<B: Book, L: Legs>(
+    book: &B,
+    legs: &L,
+    slot: usize,
+    bank: BankTerms,
+    amount: u64,
+    scratch: &mut Scratch<'_>,
+) -> Result<(CashPlan, Assessment), RiskError> {
+    let before = held(legs, slot);
+    let available = deposit_amount(before, bank.deposit_index);
+    if available.0 <= 0 {
+        return Err(RiskError::NothingToWithdraw);
+    }
+    let tokens = match amount {
+        u64::MAX => available,
+        amount => native(amount)?,
+    };
+    if tokens.0 > available.0 {
+        return Err(RiskError::InsufficientDeposit {
+            available: available.0,
+            asked: tokens.0,
+        });
+    }
+
+    let burned = match amount {
+        u64::MAX => before,
+        _ => shares_for_withdrawal(tokens, bank.deposit_index),
+    };
+    let after = BalanceLeg {
+        rate: bank.rate,
+        shares: Shares(before.0 - burned.0),
+    };
+    let changed = [(slot, after)];
+    let amended = Amended {
+        base: legs,
+        balances: &changed,
+        positions: &[],
+    };
+    let assessment = judge_withdrawal(book, &amended, scratch)?;
+
+    let plan = CashPlan {
+        slot,
+        before,
+        after,
+        tokens: Native(-tokens.0),
+    };
+    Ok((plan, assessment))
+}
+
+fn judge_withdrawal<B: Book, L: Legs>(
+    book: &B,
+    legs: &L,
+    scratch: &mut Scratch<'_>,
+) -> Result<Assessment, RiskError> {
+    let terms = InitialTerms {
+        gains: Gains::Ignored,
+        factor: None,
+    };
+    if !owes(legs) {
+        return Ok(margin::both(book, legs, terms, scratch));
+    }
+    require_prices(book, legs, Action::Withdraw, |quality| {
+        quality.max_age_withdrawal_s
+    })?;
+
+    let assessment = margin::both(book, legs, terms, scratch);
+    let (initial, maintenance) = (
+        assessment.initial.health(),
+        assessment.maintenance.health(),
+    );
+    if initial.0 < 0 || maintenance.0 < 0 {
+        return Err(RiskError::BelowInitial {
+            equity: assessment.initial.equity,
+            requirement: assessment.initial.requirement,
+        });
+    }
+    Ok(assessment)
+}
+
+/// Whether an account holds anything besides deposits: a borrow, a size, or a negative result.
+pub fn owes<L: Legs>(legs: &L) -> bool {
+    let borrows = (0..legs.balance_slots())
+        .filter_map(|slot| legs.balance(slot))
+        .any(|leg| leg.shares.0 < 0);
+    let positions = (0..legs.position_slots())
+        .filter_map(|slot| legs.position(slot))
+        .any(|leg| leg.size.0 != 0 || leg.quote.0 < 0);
+    borrows || positions
+}
+
+/// Refuses unless every asset that the account is exposed to has a price good enough for `action`
+/// and no older than `max_age_s` of it. An asset without exposure blocks nothing (2.8).
+pub fn require_prices<B: Book, L: Legs>(
+    book: &B,
+    legs: &L,
+    action: Action,
+    max_age_s: impl Fn(&PriceQuality) -> u32,
+) -> Result<(), RiskError> {
+    let mut exposed = exposed_assets(book, legs);
+    while exposed != 0 {
+        let asset = exposed.trailing_zeros() as u8;
+        exposed &= exposed - 1;
+        let quality = book.quality(asset);
+        if !permits(action, quality.tier) || quality.age_s > max_age_s(&quality) {
+            return Err(RiskError::PriceUnfit {
+                asset,
+                tier: quality.tier,
+                age_s: quality.age_s,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Quote into a pool, shares of it out (margin-spec 10.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProvidePlan {
+    pub cash: CashPlan,
+    /// Shares that the provider receives, and shares that nobody ever will.
+    pub minted: u64,
+    pub locked: u64,
+    pub equity_before: Atoms,
+}
+
+/// Shares are `amount * shares / equity`, floor, at the pool's equity at the bounds that make it
+/// largest; the first provider pays one atom per share and the first 1,000,000 stay locked.
+///
+/// Errors: `PriceUnfit` when an asset of the pool's positions has no fresh price, `PoolInsolvent`
+/// when there are shares but no equity, `PoolCap`, `TooFewShares`, and those of [`plan_deposit`].
+pub fn plan_provide<B: Book, L: Legs>(
+    book: &B,
+    legs: &L,
+    bank: BankTerms,
+    pool: PoolTerms,
+    received: u64,
+    scratch: &mut Scratch<'_>,
+) -> Result<ProvidePlan, RiskError> {
+    require_prices(book, legs, Action::Provide, |quality| {
+        quality.max_age_pool_s
+    })?;
+    let equity = margin::equity_at_best(book, legs, scratch);
+    if equity.0.saturating_add_unsigned(received) > pool.equity_cap.0 {
+        return Err(RiskError::PoolCap {
+            equity,
+            cap: pool.equity_cap,
+        });
+    }
+
+    let issued = provide_shares(received, pool.shares, equity)?;
+    Ok(ProvidePlan {
+        cash: plan_deposit(book, legs, 0, bank, received)?,
+        minted: issued.minted,
+        locked: issued.locked,
+        equity_before: equity,
+    })
+}
+
+fn held<L: Legs>(legs: &L, slot: usize) -> Shares {
+    legs.balance(slot).map_or(Shares(0), |leg| leg.shares)
+}
+
+fn native(amount: u64) -> Result<Native, RiskError> {
+    i64::try_from(amount)
+        .map(Native)
+        .map_err(|_| RiskError::TooLarge)
+}

@@ -1,0 +1,86 @@
+//! Why a plan is refused, and what the caller can do about it.
+
+use crate::price::Tier;
+use crate::units::Atoms;
+
+/// A refusal on the merits. Judging never fails; plans and prices do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RiskError {
+    /// The feed's price is zero or negative: wait for a valid one.
+    PriceNotPositive,
+    /// The feed's exponent is outside [-12, 0]: the feed is not supported.
+    ExponentOutOfRange { exponent: i32 },
+    /// Confidence exceeds 20% of the price: wait until the sources agree.
+    ConfidenceTooWide { conf: u64, price: i64 },
+    /// The price is older than the asset allows: post a newer one.
+    PriceTooOld { age_s: i64, limit_s: i64 },
+    /// The price is published too far in the future: wait for the chain's clock.
+    PriceTooEarly { ahead_s: i64, limit_s: i64 },
+    /// The price has no bit left in its listed unit: relist the asset.
+    PriceBelowUnit,
+    /// The price is above what its listed unit can hold: relist the asset.
+    PriceAboveUnit,
+    /// No shift serves the listed range (mantissas of its ends, the low one too coarse or the high
+    /// one too large): list a narrower range.
+    PriceRangeTooWide { low: i64, high: i64 },
+    /// A lot is worth less than the least at the low end of the range: list larger lots.
+    LotTooSmall { atoms: i64, least: i64 },
+    /// An asset's price is not good enough, or too old, for what was asked: update it.
+    PriceUnfit { asset: u8, tier: Tier, age_s: u32 },
+
+    /// A size of zero: name one.
+    ZeroSize,
+    /// An amount, leg or total would exceed its bound: take less.
+    TooLarge,
+    /// The leg would be worth more than a leg may: take less.
+    LegTooLarge { value: Atoms, limit: Atoms },
+    /// The order does not bring the leg nearer to zero: close no more than is held.
+    NotReducing { held: i64, asked: i64 },
+    /// Neither at Initial nor reducing risk: a health fell by more than the fees. Add collateral.
+    NotRiskReducing { fell: Atoms, allowed: Atoms },
+    /// Smaller than the market's smallest order.
+    BelowMinSize { asked: i64, least: u64 },
+    /// The leg would end as dust: take more, or close it whole.
+    BelowMinNotional { notional: Atoms, least: Atoms },
+    /// The fill is worse than the order's limit price: widen it or wait.
+    BeyondLimit { amount: Atoms, limit: Atoms },
+    /// The fill is farther from the mark than allowed: wait for a calmer price.
+    BeyondSlip { slip: Atoms, allowed: Atoms },
+    /// The market is at its open-interest cap: take less or wait.
+    OpenInterestCap { open_interest: u64, cap: u64 },
+    /// The account would be exposed to too many assets: close one first.
+    TooManyAssets,
+    /// The account would end below Initial: add collateral or take less.
+    BelowInitial { equity: Atoms, requirement: Atoms },
+    /// Initial equity would be too small to open: add collateral.
+    BelowMinEquity { equity: Atoms, least: Atoms },
+
+    /// The bank is at its deposit cap: deposit less or wait.
+    DepositCap { total: u64, cap: u64 },
+    /// The account has no deposit of this bank.
+    NothingToWithdraw,
+    /// The deposit is smaller than what was asked: ask for less.
+    InsufficientDeposit { available: i64, asked: i64 },
+
+    /// The pool has shares but no equity: wait until it is resolved.
+    PoolInsolvent,
+    /// The amount buys no share: provide more.
+    TooFewShares,
+    /// The pool is at its equity cap: provide less or wait.
+    PoolCap { equity: Atoms, cap: Atoms },
+    /// The pool would end below its margin: take less.
+    PoolBelowMargin { equity: Atoms, requirement: Atoms },
+    /// The pool would hold too much of the asset: take less.
+    PoolAssetCap { net: Atoms, cap: Atoms },
+
+    /// The account is at or above Maintenance: nothing to liquidate.
+    NotLiquidatable { equity: Atoms, requirement: Atoms },
+    /// The slot does not hold what the target says: name another.
+    NothingToLiquidate,
+    /// Taking this leg alone does not raise health (8.2): take the other leg, or less.
+    BreaksHedge { before: Atoms, after: Atoms },
+    /// Every size tried passes the end: name a smaller one.
+    SizeBeyondEnd { least_tried: i64 },
+    /// The leg must be taken whole: name at least its size.
+    TakeWhole { asked: i64, whole: i64 },
+}

@@ -1,0 +1,355 @@
+//! Orders against a pool: one or more fills between two margin accounts, judged once at the end.
+
+use crate::book::{Amended, Book, Legs, PositionLeg};
+use crate::cash::require_prices;
+use crate::error::RiskError;
+use crate::fill::{
+    check_limit, check_slip, fill_amount, is_risk_reducing, plan_fill, FillPlan, Reduction,
+};
+use crate::limits::check_growth;
+use crate::margin::{self, count_assets, Gains, Health, InitialTerms};
+use crate::num::ppm_ceil;
+use crate::pool::{half_spread, PoolTerms};
+use crate::price::{permits, Action};
+use crate::scratch::Scratch;
+use crate::units::{Atoms, Lots, Ppm};
+
+/// Most legs of one order.
+pub const MAX_ORDER_LEGS: usize = 8;
+
+/// What the trader means to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// Ends at or above Initial, whatever the sizes do.
+    Open,
+    /// Every leg moves towards zero and does not cross it.
+    Close,
+}
+
+/// What a market's ledger and parameters say to a plan. Sizes are lots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarketTerms {
+    pub open_interest_long: u64,
+    pub open_interest_short: u64,
+    pub open_interest_cap: u64,
+    pub min_size: u64,
+    pub taker_fee: Ppm,
+    pub base_spread: Ppm,
+    pub conf_share: Ppm,
+    pub max_age_fill_s: u32,
+}
+
+/// One leg as asked for, with the slots that hold it on both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    pub instrument: u8,
+    /// Positive buys.
+    pub size: Lots,
+    /// Worst price per lot, a mantissa of the mark's shift.
+    pub limit_price: u64,
+    pub taker_slot: usize,
+    pub maker_slot: usize,
+    pub market: MarketTerms,
+}
+
+/// One leg as filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LegFill {
+    /// The taker's position before.
+    pub before: PositionLeg,
+    /// What the taker paid, negative when he received.
+    pub amount: Atoms,
+    pub plan: FillPlan,
+}
+
+impl LegFill {
+    /// A leg that is not filled yet.
+    pub const EMPTY: Self = Self {
+        before: PositionLeg::EMPTY,
+        amount: Atoms(0),
+        plan: FillPlan::EMPTY,
+    };
+}
+
+/// Where a plan is written: as long as the order, owned by the caller so that no frame holds it.
+#[derive(Debug)]
+pub struct OrderBuffers<'a> {
+    pub fills: &'a mut [LegFill],
+    pub taker: &'a mut [(usize, PositionLeg)],
+    pub maker: &'a mut [(usize, PositionLeg)],
+}
+
+/// What the order does besides its fills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderOutcome {
+    /// The taker's Initial figures after the order.
+    pub taker_initial: Health,
+    pub fees: Atoms,
+}
+
+/// Fills every order against the maker at the pool's quote and judges both sides.
+///
+/// Fill price: the mark, half a spread (`base + conf * conf_share`) against the taker, rounded
+/// against him by at most an atom. Refused beyond the limit price, beyond `max_fill_deviation`
+/// (half a range) from the mark, on a price that is unfit or older than the market allows, beyond
+/// the open-interest cap, below the smallest size (1.6, 1.7, 5.7, 10.2).
+///
+/// The taker ends with Initial health at or above zero, or, when closing, has reduced risk (5.7).
+/// The pool ends at or above Initial with `pool_factor` when an order opens, and at or above
+/// Maintenance when it closes.
+pub fn plan_order<B: Book, T: Legs, M: Legs>(
+    book: &B,
+    taker: &T,
+    maker: &M,
+    orders: &[Order],
+    intent: Intent,
+    pool: PoolTerms,
+    buffers: &mut OrderBuffers<'_>,
+    scratch: &mut Scratch<'_>,
+) -> Result<OrderOutcome, RiskError> {
+    let mut fees = 0i64;
+    for (index, order) in orders.iter().enumerate() {
+        let fill = fill_leg(book, taker, maker, order, intent)?;
+        fees += fill.plan.fee.0;
+        buffers.taker[index] = (order.taker_slot, fill.plan.taker_after);
+        buffers.maker[index] = (order.maker_slot, fill.plan.maker_after);
+        buffers.fills[index] = fill;
+    }
+
+    let fees = Atoms(fees);
+    let taker_after = Amended {
+        base: taker,
+        balances: &[],
+        positions: &*buffers.taker,
+    };
+    let maker_after = Amended {
+        base: maker,
+        balances: &[],
+        positions: &*buffers.maker,
+    };
+    let taker_initial = judge_taker(book, taker, &taker_after, orders, intent, fees, scratch)?;
+    judge_pool(book, &maker_after, orders, intent, pool, scratch)?;
+    Ok(OrderOutcome {
+        taker_initial,
+        fees,
+    })
+}
+
+/// One leg at the pool's quote, without regard to health.
+fn fill_leg<B: Book, T: Legs, M: Legs>(
+    book: &B,
+    taker: &T,
+    maker: &M,
+    order: &Order,
+    intent: Intent,
+) -> Result<LegFill, RiskError> {
+    let terms = book.instrument(order.instrument);
+    let asset = book.asset(terms.asset);
+    let quality = book.quality(terms.asset);
+    let action = match intent {
+        Intent::Open => Action::Increase,
+        Intent::Close => Action::Reduce,
+    };
+    if !permits(action, quality.tier) || quality.age_s > order.market.max_age_fill_s {
+        return Err(RiskError::PriceUnfit {
+            asset: terms.asset,
+            tier: quality.tier,
+            age_s: quality.age_s,
+        });
+    }
+
+    let before = position_at(taker, order.taker_slot, order.instrument);
+    check_size(order, before.size, intent)?;
+    let spread = half_spread(
+        order.market.base_spread,
+        quality.conf,
+        order.market.conf_share,
+    );
+    let amount = fill_amount(order.size, terms.mark, spread)?;
+    check_limit(order.size, amount, terms.mark, order.limit_price)?;
+    check_slip(order.size, amount, terms.mark, Ppm(asset.range.0 / 2))?;
+
+    let fee = Atoms(ppm_ceil(amount.0.unsigned_abs(), order.market.taker_fee) as i64);
+    let maker_before = position_at(maker, order.maker_slot, order.instrument);
+    let plan = plan_fill(before, maker_before, order.size, amount, fee)?;
+    check_growth(before.size, plan.taker_after.size, terms.mark, false)?;
+    check_growth(maker_before.size, plan.maker_after.size, terms.mark, true)?;
+    check_open_interest(&order.market, &plan)?;
+    check_dust(book, before.size, plan.taker_after.size, terms.mark)?;
+    Ok(LegFill {
+        before,
+        amount,
+        plan,
+    })
+}
+
+fn check_size(order: &Order, held: Lots, intent: Intent) -> Result<(), RiskError> {
+    if order.size.0 == 0 {
+        return Err(RiskError::ZeroSize);
+    }
+    let after = held
+        .0
+        .checked_add(order.size.0)
+        .ok_or(RiskError::TooLarge)?;
+    let towards_zero = after.unsigned_abs() < held.0.unsigned_abs() && after.signum() * held.0.signum() >= 0;
+    if intent == Intent::Close && !towards_zero {
+        return Err(RiskError::NotReducing {
+            held: held.0,
+            asked: order.size.0,
+        });
+    }
+    let small = order.size.0.unsigned_abs() < order.market.min_size;
+    if small && after != 0 {
+        return Err(RiskError::BelowMinSize {
+            asked: order.size.0,
+            least: order.market.min_size,
+        });
+    }
+    Ok(())
+}
+
+/// Open interest may grow only up to the market's cap (3.4).
+fn check_open_interest(market: &MarketTerms, plan: &FillPlan) -> Result<(), RiskError> {
+    let long = market
+        .open_interest_long
+        .saturating_add_signed(plan.open_interest_change_long);
+    let grows = plan.open_interest_change_long > 0;
+    if grows && long > market.open_interest_cap {
+        return Err(RiskError::OpenInterestCap {
+            open_interest: long,
+            cap: market.open_interest_cap,
+        });
+    }
+    Ok(())
+}
+
+/// A leg that is opened or grown ends worth at least `min_notional` (1.7).
+fn check_dust<B: Book>(
+    book: &B,
+    before: Lots,
+    after: Lots,
+    mark: crate::units::Price,
+) -> Result<(), RiskError> {
+    let grows = after.0.unsigned_abs() > before.0.unsigned_abs();
+    let notional = crate::num::value_ceil(Lots(after.0.saturating_abs()), mark);
+    let least = book.group().min_notional;
+    if grows && notional < least {
+        return Err(RiskError::BelowMinNotional { notional, least });
+    }
+    Ok(())
+}
+
+/// Initial at the end, or the reduction rule of 5.7 when closing.
+fn judge_taker<B: Book, T: Legs, A: Legs>(
+    book: &B,
+    before: &T,
+    after: &A,
+    orders: &[Order],
+    intent: Intent,
+    fees: Atoms,
+    scratch: &mut Scratch<'_>,
+) -> Result<Health, RiskError> {
+    let counted = InitialTerms {
+        gains: Gains::Counted,
+        factor: None,
+    };
+    if intent == Intent::Close {
+        return judge_close(book, before, after, orders, fees, counted, scratch);
+    }
+    require_prices(book, after, Action::Increase, |quality| {
+        quality.max_age_margin_s
+    })?;
+    if count_assets(book, after) > after.asset_limit() {
+        return Err(RiskError::TooManyAssets);
+    }
+
+    let initial = margin::initial(book, after, counted, scratch);
+    if initial.health().0 < 0 {
+        return Err(RiskError::BelowInitial {
+            equity: initial.equity,
+            requirement: initial.requirement,
+        });
+    }
+    let least = book.group().min_equity;
+    if initial.equity < least {
+        return Err(RiskError::BelowMinEquity {
+            equity: initial.equity,
+            least,
+        });
+    }
+    Ok(initial)
+}
+
+fn judge_close<B: Book, T: Legs, A: Legs>(
+    book: &B,
+    before: &T,
+    after: &A,
+    orders: &[Order],
+    fees: Atoms,
+    counted: InitialTerms,
+    scratch: &mut Scratch<'_>,
+) -> Result<Health, RiskError> {
+    let after = margin::both(book, after, counted, scratch);
+    if after.initial.health().0 >= 0 && after.maintenance.health().0 >= 0 {
+        return Ok(after.initial);
+    }
+
+    let before = margin::both(book, before, counted, scratch);
+    let _ = orders;
+    is_risk_reducing(&before, &after, Reduction { fees }).map(|()| after.initial)
+}
+
+/// The pool's side (10.2): what opens leaves it at Initial with its own factor and every touched
+/// asset within its cap; what closes leaves it at Maintenance.
+fn judge_pool<B: Book, A: Legs>(
+    book: &B,
+    after: &A,
+    orders: &[Order],
+    intent: Intent,
+    pool: PoolTerms,
+    scratch: &mut Scratch<'_>,
+) -> Result<(), RiskError> {
+    require_prices(book, after, Action::Reduce, |quality| {
+        quality.max_age_margin_s
+    })?;
+    let health = match intent {
+        Intent::Open => margin::initial(
+            book,
+            after,
+            InitialTerms {
+                gains: Gains::Counted,
+                factor: Some(pool.factor),
+            },
+            scratch,
+        ),
+        Intent::Close => margin::maintenance(book, after, scratch),
+    };
+    if health.health().0 < 0 {
+        return Err(RiskError::PoolBelowMargin {
+            equity: health.equity,
+            requirement: health.requirement,
+        });
+    }
+
+    if intent == Intent::Open {
+        for order in orders {
+            let asset = book.instrument(order.instrument).asset;
+            let net = margin::net_value(book, after, asset);
+            if net.0.saturating_abs() > pool.asset_cap.0 {
+                return Err(RiskError::PoolAssetCap {
+                    net,
+                    cap: pool.asset_cap,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn position_at<L: Legs>(legs: &L, slot: usize, instrument: u8) -> PositionLeg {
+    legs.position(slot).unwrap_or(PositionLeg {
+        instrument,
+        size: Lots(0),
+        quote: Atoms(0),
+    })
+}

@@ -1,0 +1,102 @@
+//! Balances: shares of a bank at its index (margin-spec 4.1). A round trip never gains.
+
+use crate::num::{mul_shift_ceil, mul_shift_floor};
+use crate::units::{Index48, Native, Shares};
+
+/// Native units of deposited shares, floor; saturates. Negative shares count as none.
+#[must_use]
+pub const fn deposit_amount(shares: Shares, index: Index48) -> Native {
+    let held = if shares.0 > 0 { shares.0 } else { 0 };
+    Native(mul_shift_floor(held, index.0, 48))
+}
+
+/// Native units owed for borrowed (negative) shares, ceil, as a positive amount; saturates.
+/// Positive shares count as none.
+#[must_use]
+pub const fn borrow_amount(shares: Shares, index: Index48) -> Native {
+    let owed = if shares.0 < 0 {
+        shares.0.saturating_neg()
+    } else {
+        0
+    };
+    Native(mul_shift_ceil(owed, index.0, 48))
+}
+
+/// What a balance is worth in native units, towards minus infinity: + deposit, - borrow.
+#[must_use]
+pub const fn amount(shares: Shares, deposit_index: Index48, borrow_index: Index48) -> Native {
+    if shares.0 >= 0 {
+        deposit_amount(shares, deposit_index)
+    } else {
+        Native(-borrow_amount(shares, borrow_index).0)
+    }
+}
+
+/// Shares credited for a deposit of `amount` native units, floor; saturates, and none for an amount
+/// or an index of zero or less.
+#[must_use]
+pub const fn shares_for_deposit(amount: Native, index: Index48) -> Shares {
+    Shares(divide(amount, index, false))
+}
+
+/// Shares burned for a withdrawal of `amount` native units, ceil; saturates.
+#[must_use]
+pub const fn shares_for_withdrawal(amount: Native, index: Index48) -> Shares {
+    Shares(divide(amount, index, true))
+}
+
+/// Shares owed (as a positive number) for borrowing `amount` native units, ceil; saturates.
+#[must_use]
+pub const fn shares_for_borrow(amount: Native, index: Index48) -> Shares {
+    Shares(divide(amount, index, true))
+}
+
+/// Owed shares that a repayment of `amount` native units extinguishes, floor; saturates.
+#[must_use]
+pub const fn shares_for_repayment(amount: Native, index: Index48) -> Shares {
+    Shares(divide(amount, index, false))
+}
+
+/// `amount * 2^48 / index` in the named direction; `i64::MAX` when it does not fit.
+const fn divide(amount: Native, index: Index48, up: bool) -> i64 {
+    if amount.0 <= 0 {
+        return 0;
+    }
+    // A bank that never accrued is the common case and needs no division.
+    if index.0 == Index48::ONE.0 {
+        return amount.0;
+    }
+    if index.0 == 0 {
+        return if up { i64::MAX } else { 0 };
+    }
+    // amount < 2^63, so the shifted amount is below 2^111.
+    let wide = (amount.0 as u128) << 48;
+    let quotient = if up {
+        wide.div_ceil(index.0 as u128)
+    } else {
+        wide / index.0 as u128
+    };
+    if quotient > i64::MAX as u128 {
+        return i64::MAX;
+    }
+    quotient as i64
+}
+
+/// The balance after `amount` native units came in: they repay the borrow first, floor, and what is
+/// left is a deposit, floor. Saturates.
+#[must_use]
+pub const fn credited(
+    shares: Shares,
+    amount: Native,
+    deposit_index: Index48,
+    borrow_index: Index48,
+) -> Shares {
+    let owed = borrow_amount(shares, borrow_index);
+    if shares.0 < 0 && amount.0 < owed.0 {
+        let repaid = shares_for_repayment(amount, borrow_index);
+        return Shares(shares.0.saturating_add(repaid.0));
+    }
+    let kept = if shares.0 > 0 { shares.0 } else { 0 };
+    let rest = Native(amount.0.saturating_sub(owed.0));
+    Shares(kept.saturating_add(shares_for_deposit(rest, deposit_index).0))
+}

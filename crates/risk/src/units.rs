@@ -1,0 +1,114 @@
+//! Quantities as types: adding lots to atoms does not compile (margin-spec 1.1 to 1.3).
+
+macro_rules! quantity {
+    ($(#[$meta:meta])* $name:ident($inner:ty)) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub $inner);
+    };
+}
+
+quantity! {
+    /// Quote atoms, 1e-6 of the settlement token (1.1).
+    Atoms(i64)
+}
+quantity! {
+    /// Derivative size in lots of the asset, + is long (1.1).
+    Lots(i64)
+}
+quantity! {
+    /// Token amount in native units of its mint (1.1).
+    Native(i64)
+}
+quantity! {
+    /// Shares of a bank: + is a deposit, - is a borrow (4.1).
+    Shares(i64)
+}
+quantity! {
+    /// Millionths: ratios, weights, ranges (1.2).
+    Ppm(u32)
+}
+quantity! {
+    /// A fraction with 40 fractional bits (1.2).
+    Frac40(u64)
+}
+quantity! {
+    /// A bank index, tokens per share, with 48 fractional bits (1.2).
+    Index48(u64)
+}
+
+impl Ppm {
+    /// 1,000,000 ppm.
+    pub const ONE: Self = Self(1_000_000);
+}
+
+impl Frac40 {
+    /// One, with 40 fractional bits.
+    pub const ONE: Self = Self(1 << 40);
+}
+
+impl Frac40 {
+    /// The fraction in millionths, ceil; saturates.
+    #[must_use]
+    pub const fn to_ppm_ceil(self) -> Ppm {
+        let ppm = (self.0 as u128 * 1_000_000).div_ceil(1 << 40);
+        Ppm(if ppm > u32::MAX as u128 {
+            u32::MAX
+        } else {
+            ppm as u32
+        })
+    }
+}
+
+impl Index48 {
+    /// One token per share: where every bank starts.
+    pub const ONE: Self = Self(1 << 48);
+}
+
+/// A dyadic price: atoms per lot, or per native token unit, `mantissa / 2^shift` (1.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Price {
+    mantissa: u64,
+    shift: u8,
+}
+
+impl Price {
+    /// One above the greatest mantissa.
+    pub const MANTISSA_END: u64 = 1 << 48;
+    /// The greatest shift.
+    pub const MAX_SHIFT: u8 = 62;
+    /// One atom per unit: the price of the quote.
+    pub const ONE: Self = Self {
+        mantissa: 1,
+        shift: 0,
+    };
+
+    /// A price, or `None` unless `1 <= mantissa < 2^48` and `shift <= 62`.
+    #[must_use]
+    pub const fn new(mantissa: u64, shift: u8) -> Option<Self> {
+        if mantissa == 0 || mantissa >= Self::MANTISSA_END || shift > Self::MAX_SHIFT {
+            return None;
+        }
+        Some(Self { mantissa, shift })
+    }
+
+    /// Atoms per unit times `2^shift`.
+    #[must_use]
+    pub const fn mantissa(self) -> u64 {
+        self.mantissa
+    }
+
+    /// Binary places of the mantissa.
+    #[must_use]
+    pub const fn shift(self) -> u8 {
+        self.shift
+    }
+}
+
+impl Lots {
+    /// The same number of lots on the other side; saturates.
+    #[must_use]
+    pub const fn opposite(self) -> Self {
+        Self(self.0.saturating_neg())
+    }
+}

@@ -1,0 +1,13 @@
+//! The risk engine against its specification: rounding, an independent implementation in rationals,
+//! the laws of margin-spec 5.9, conservation, liquidation, and the figures of `docs/risk.md`.
+
+mod common;
+mod examples;
+mod fill;
+mod laws;
+mod liquidation;
+mod num;
+mod price;
+mod reference;
+mod shares;
+mod vectors;

@@ -1,0 +1,60 @@
+//! The bank: one mint's ledger.
+
+use crate::Pubkey;
+#[cfg(feature = "anchor")]
+use anchor_lang::prelude::*;
+
+account! {
+    /// The exact ledger of one token: deposits and borrows in shares, what the house owes itself, and
+    /// the vault that backs it. Invariant I1: `tracked == deposits - borrows + fees + insurance + dust`.
+    Bank: 632 {
+        version: u8,
+        bump: u8,
+        vault_bump: u8,
+        /// Position in the `RiskBook`'s `rates`; 0 is the quote.
+        index: u8,
+        /// Position in the `RiskBook`'s `assets`.
+        asset: u8,
+        decimals: u8,
+        padding0: [u8; 2],
+        group: Pubkey,
+        mint: Pubkey,
+        vault: Pubkey,
+        token_program: Pubkey,
+        /// Sum of all positive balances, in shares.
+        deposit_shares: u64,
+        /// Sum of all negative balances, in shares.
+        borrow_shares: u64,
+        /// Tokens per deposit share, 48 fractional bits.
+        deposit_index: u64,
+        /// Tokens per borrow share, 48 fractional bits.
+        borrow_index: u64,
+        last_accrual: i64,
+        /// Native units that the bank accounts for; the vault holds at least as many.
+        tracked: u64,
+        fees: u64,
+        insurance: u64,
+        /// Rounding remainders, never handed out.
+        dust: u64,
+        /// Greatest total of deposits, native units.
+        deposit_cap: u64,
+        borrow_cap: u64,
+        /// Three-point utilisation curve: ppm of utilisation, ppm per year.
+        curve_utilisation: [u32; 2],
+        curve_rate: [u32; 3],
+        insurance_fee: u32,
+        outflow_share: u32,
+        padding1: u32,
+        /// Leaky bucket of net outflow, native units.
+        outflow_level: u64,
+        outflow_capacity: u64,
+        outflow_updated: i64,
+        least_deposits: u64,
+        least_deposits_since: i64,
+        next_ticket: u64,
+        served_ticket: u64,
+        spare: [u8; 320],
+    }
+}
+
+offsets!(Bank { group = 8, vault = 72, deposit_shares = 136, tracked = 176, deposit_cap = 208, spare = 312, });

@@ -1,0 +1,91 @@
+//! The margin account: balances and positions of one trader, or of a pool.
+
+use crate::{Pubkey, DISCRIMINATOR_BYTES};
+#[cfg(feature = "anchor")]
+use anchor_lang::prelude::*;
+
+/// Balance slots of every account; slot 0 is always the quote.
+pub const BALANCE_SLOTS: usize = 16;
+/// Position slots of a trader's account.
+pub const TRADER_CAPACITY: usize = 16;
+/// Position slots of a pool's account.
+pub const POOL_CAPACITY: usize = 128;
+
+part! {
+    /// A holding of one bank: positive shares are a deposit, negative ones a borrow.
+    Balance: 32 {
+        /// 1 when the slot is in use.
+        used: u8,
+        /// The bank, by its place in the `RiskBook`.
+        bank: u8,
+        padding0: [u8; 6],
+        shares: i64,
+        spare: [u64; 2],
+    }
+}
+
+part! {
+    /// A holding of one instrument, worth `size * (mark - F) + quote`.
+    Position: 48 {
+        /// 1 when the slot is in use.
+        used: u8,
+        /// The instrument, by its place in the `RiskBook`.
+        instrument: u8,
+        /// Generation of the instrument that the position was opened in.
+        generation: u16,
+        /// Epoch of its side's keep at the last touch.
+        epoch: u32,
+        /// Lots; positive is long.
+        size: i64,
+        /// Quote atoms: what was received less what was paid, fees included.
+        quote: i64,
+        /// Its side's keep at the last touch, 40 fractional bits.
+        keep: u64,
+        spare: [u64; 2],
+    }
+}
+
+account! {
+    /// The fixed part of a margin account; `capacity` positions of 48 bytes follow it.
+    MarginAccount: 904 {
+        version: u8,
+        bump: u8,
+        /// A `MarginKind`.
+        kind: u8,
+        flags: u8,
+        sub_id: u16,
+        /// Position slots behind this struct: 16, or 128 for a pool.
+        capacity: u16,
+        group: Pubkey,
+        owner: Pubkey,
+        delegate: Pubkey,
+        name: [u8; 32],
+        /// Counts every change; starts at `slot << 20`, so that a revived address cannot repeat one.
+        seq: u64,
+        /// Live time at which a liquidation began; 0 when none is under way.
+        liquidation_started: u64,
+        /// Delegate: budget bucket, its level and time, the floor's terms.
+        delegate_budget: u64,
+        delegate_level: u64,
+        delegate_updated: i64,
+        delegate_equity: i64,
+        delegate_deposits: i64,
+        delegate_max_loss: u64,
+        delegate_markets: [u64; 2],
+        delegate_expiry: i64,
+        isolated_markets: [u64; 2],
+        balances: [Balance; 16],
+        spare: [u8; 152],
+    }
+}
+
+offsets!(MarginAccount { group = 8, owner = 40, seq = 136, balances = 240, spare = 752, });
+
+/// Bytes of a margin account with room for `capacity` positions, discriminator included.
+pub const fn margin_account_bytes(capacity: usize) -> usize {
+    DISCRIMINATOR_BYTES
+        + core::mem::size_of::<MarginAccount>()
+        + capacity * core::mem::size_of::<Position>()
+}
+
+const _: () = assert!(margin_account_bytes(POOL_CAPACITY) <= 10_240);

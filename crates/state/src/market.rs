@@ -1,0 +1,61 @@
+//! The market: one instrument's ledger.
+
+use crate::Pubkey;
+#[cfg(feature = "anchor")]
+use anchor_lang::prelude::*;
+
+account! {
+    /// The exact ledger of one instrument: open interest, carry and keep per side, what the market
+    /// owes the house. Invariant I2: the sum of its positions' quotes plus `fees` and `insurance` is 0.
+    Market: 472 {
+        version: u8,
+        bump: u8,
+        /// Position in the `RiskBook`'s `instruments`.
+        index: u8,
+        /// Position in the `RiskBook`'s `assets`.
+        asset: u8,
+        /// An `InstrumentTag`.
+        kind: u8,
+        /// 1 while it trades.
+        life_stage: u8,
+        generation: u16,
+        group: Pubkey,
+        symbol: [u8; 16],
+        /// Lots held long, and lots held short: equal after every instruction (I3).
+        open_interest_long: u64,
+        open_interest_short: u64,
+        /// Carry per lot of each side, 48 fractional bits, as two words of an `i128`.
+        carry_long: [u64; 2],
+        carry_short: [u64; 2],
+        /// Size multiplier of each side, 40 fractional bits.
+        keep_long: u64,
+        keep_short: u64,
+        epoch_long: u32,
+        epoch_short: u32,
+        /// Integral of the pool's skew over time, for velocity funding.
+        skew_integral: [u64; 2],
+        last_accrual: i64,
+        funding_rate: i64,
+        /// Quote atoms owed to the house by the market's positions.
+        fees: i64,
+        insurance: i64,
+        /// Running sum of every position's quote in this market.
+        quote_sum: i64,
+        /// Greatest open interest of a side, in lots.
+        open_interest_cap: u64,
+        skew_scale: u64,
+        /// Smallest order, in lots.
+        min_size: u64,
+        taker_fee: u32,
+        maker_fee: u32,
+        base_spread: u32,
+        conf_share: u32,
+        max_age_fill_s: u32,
+        max_funding: u32,
+        insurance_window_start: i64,
+        insurance_used: u64,
+        spare: [u8; 224],
+    }
+}
+
+offsets!(Market { group = 8, open_interest_long = 56, keep_long = 104, fees = 160, open_interest_cap = 184, taker_fee = 208, spare = 248, });

@@ -1,0 +1,228 @@
+//! What `keel-risk` sees of the stored bytes: [`BookView`] is its `Book`, [`MarginView`] its `Legs`.
+
+use keel_risk::{
+    age_s, AssetTerms, Atoms, BalanceLeg, Book, Extremes, Frac40, GroupTerms, Index48,
+    InstrumentKind, InstrumentTerms, Legs, LiquidationTerms, Lots, PositionLeg, Ppm, Price,
+    PriceQuality, RateTerms, Scenario, ScenarioPeak, Shares,
+};
+
+use crate::{
+    AssetEntry, Balance, MarginAccount, Position, RiskBook, StoredPeak, StoredScenario,
+    BALANCE_SLOTS, SCENARIO_SLOTS,
+};
+
+/// A deposit of an asset that was listed less than this long ago counts nothing towards Initial
+/// (margin-spec 2.4), seconds.
+pub const LISTING_PERIOD_S: i64 = 86_400;
+
+/// The risk book at a moment.
+#[derive(Clone, Copy, Debug)]
+pub struct BookView<'a> {
+    book: &'a RiskBook,
+    scenarios: [Scenario; SCENARIO_SLOTS],
+    now: i64,
+}
+
+impl<'a> BookView<'a> {
+    pub fn new(book: &'a RiskBook, now: i64) -> Self {
+        Self {
+            book,
+            scenarios: book.scenarios.map(scenario),
+            now,
+        }
+    }
+
+    /// Counts the book's accepted writes.
+    pub fn sequence(&self) -> u64 {
+        self.book.sequence
+    }
+
+    pub fn asset_entry_of(&self, instrument: u8) -> &'a AssetEntry {
+        &self.book.assets[usize::from(self.book.instruments[usize::from(instrument)].asset)]
+    }
+
+    /// Seconds since the asset's price was published; 0 for a price from the near future.
+    pub fn age_s(&self, asset: &AssetEntry) -> u32 {
+        age_s(asset.publish_time, self.now)
+    }
+
+    pub fn liquidation_terms(&self) -> LiquidationTerms {
+        LiquidationTerms {
+            buffer: Ppm(self.book.liquidation_buffer),
+            fee: Ppm(self.book.liquidation_fee),
+            insurance_share: Ppm(self.book.liquidation_insurance_share),
+        }
+    }
+}
+
+impl Book for BookView<'_> {
+    fn group(&self) -> GroupTerms {
+        GroupTerms {
+            gross_min: Ppm(self.book.gross_min),
+            upnl_weight: Ppm(self.book.upnl_weight),
+            upnl_cap: Atoms(self.book.upnl_cap),
+            min_notional: Atoms(self.book.min_notional),
+            min_equity: Atoms(self.book.min_equity),
+            small_requirement: Atoms(self.book.small_requirement),
+            extremes: Extremes {
+                up: peak(self.book.peak_up),
+                down: peak(self.book.peak_down),
+            },
+        }
+    }
+
+    fn asset(&self, index: u8) -> AssetTerms {
+        let entry = &self.book.assets[usize::from(index)];
+        AssetTerms {
+            lot_price: price(entry.lot_price, entry.lot_shift),
+            native_price: price(entry.native_price, entry.native_shift),
+            down: Frac40(entry.down),
+            up: Frac40(entry.up),
+            range: Ppm(entry.range),
+            init_factor: Ppm(entry.init_factor_effective),
+            depth: Atoms(entry.depth),
+            concentration_cap: Ppm(entry.concentration_cap),
+            systematic: entry.systematic,
+            basis_rate: Ppm(entry.basis_rate),
+            unwind_rate: Ppm(entry.unwind_rate),
+        }
+    }
+
+    fn rate(&self, index: u8) -> RateTerms {
+        let entry = &self.book.rates[usize::from(index)];
+        let asset = &self.book.assets[usize::from(entry.asset)];
+        let young = index != 0 && self.now < asset.listed_at + LISTING_PERIOD_S;
+        RateTerms {
+            asset: entry.asset,
+            deposit_index: Index48(entry.deposit_index),
+            borrow_index: Index48(entry.borrow_index),
+            maint_asset_weight: Ppm(entry.maint_asset_weight),
+            init_asset_weight: Ppm(if young { 0 } else { entry.init_asset_weight }),
+            maint_liab_weight: Ppm(entry.maint_liab_weight),
+            init_liab_weight: Ppm(entry.init_liab_weight),
+        }
+    }
+
+    fn instrument(&self, index: u8) -> InstrumentTerms {
+        let entry = &self.book.instruments[usize::from(index)];
+        let asset = &self.book.assets[usize::from(entry.asset)];
+        InstrumentTerms {
+            kind: InstrumentKind::Perp,
+            asset: entry.asset,
+            mark: price(asset.lot_price, asset.lot_shift),
+        }
+    }
+
+    fn scenarios(&self) -> &[Scenario] {
+        &self.scenarios[..usize::from(self.book.scenarios_len).min(SCENARIO_SLOTS)]
+    }
+
+    fn quality(&self, index: u8) -> PriceQuality {
+        let entry = &self.book.assets[usize::from(index)];
+        PriceQuality {
+            tier: entry.tier(self.now),
+            age_s: age_s(entry.publish_time, self.now),
+            conf: Ppm(entry.conf),
+            max_age_margin_s: entry.max_age_margin_s,
+            max_age_liquidation_s: entry.max_age_liquidation_s,
+            max_age_withdrawal_s: entry.max_age_withdrawal_s,
+            max_age_pool_s: self.book.max_age_pool_s,
+        }
+    }
+}
+
+/// A stored price; one atom-sized stand-in for an asset that has none yet, which no tier lets in.
+fn price(mantissa: u64, shift: u8) -> Price {
+    Price::new(mantissa, shift).unwrap_or(Price::ONE)
+}
+
+fn scenario(stored: StoredScenario) -> Scenario {
+    Scenario {
+        k_num: stored.k_num,
+        k_den: stored.k_den,
+        v: stored.v,
+        w: Ppm(stored.w),
+    }
+}
+
+fn peak(stored: StoredPeak) -> ScenarioPeak {
+    ScenarioPeak {
+        scenario: scenario(stored.scenario),
+        number: stored.number,
+        reach: stored.reach,
+    }
+}
+
+/// A margin account's balances and positions.
+#[derive(Clone, Copy, Debug)]
+pub struct MarginView<'a> {
+    account: &'a MarginAccount,
+    positions: &'a [Position],
+}
+
+impl<'a> MarginView<'a> {
+    pub fn new(account: &'a MarginAccount, positions: &'a [Position]) -> Self {
+        Self { account, positions }
+    }
+
+    /// Where the account holds this bank.
+    pub fn balance_slot(&self, bank: u8) -> Option<usize> {
+        self.account
+            .balances
+            .iter()
+            .position(|balance| balance.used != 0 && balance.bank == bank)
+    }
+
+    pub fn free_balance_slot(&self) -> Option<usize> {
+        self.account
+            .balances
+            .iter()
+            .position(|balance| balance.used == 0)
+    }
+
+    /// Where the account holds this instrument.
+    pub fn held_slot(&self, instrument: u8) -> Option<usize> {
+        self.positions
+            .iter()
+            .position(|position| position.used != 0 && position.instrument == instrument)
+    }
+
+    /// Where the account holds this instrument, else the first free slot that `may_take` agrees to.
+    pub fn position_slot(
+        &self,
+        instrument: u8,
+        may_take: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        self.held_slot(instrument).or_else(|| {
+            (0..self.positions.len())
+                .find(|&slot| self.positions[slot].used == 0 && may_take(slot))
+        })
+    }
+}
+
+impl Legs for MarginView<'_> {
+    fn balance_slots(&self) -> usize {
+        BALANCE_SLOTS
+    }
+
+    fn balance(&self, slot: usize) -> Option<BalanceLeg> {
+        let balance: &Balance = self.account.balances.get(slot)?;
+        (balance.used != 0).then_some(BalanceLeg {
+            rate: balance.bank,
+            shares: Shares(balance.shares),
+        })
+    }
+
+    fn position_slots(&self) -> usize {
+        self.positions.len()
+    }
+
+    fn position(&self, slot: usize) -> Option<PositionLeg> {
+        let position = self.positions.get(slot)?;
+        (position.used != 0).then_some(PositionLeg {
+            instrument: position.instrument,
+            size: Lots(position.size),
+            quote: Atoms(position.quote),
+        })
+    }
+}

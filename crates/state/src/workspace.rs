@@ -1,0 +1,29 @@
+//! The engine's working memory: one allocation per instruction, reused by every evaluation.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use keel_risk::limits::{MAX_ASSETS, MAX_SCENARIOS};
+use keel_risk::{Legs, Scratch};
+
+/// Owns the lanes that a [`Scratch`] borrows.
+#[derive(Debug)]
+pub struct Workspace {
+    lanes: Vec<i64>,
+}
+
+impl Workspace {
+    /// Room for every asset that the account's slots may name, closed positions included; at most
+    /// 16 KB.
+    pub fn for_account<L: Legs>(legs: &L) -> Self {
+        let assets = (legs.asset_limit() + legs.position_slots()).min(MAX_ASSETS);
+        let lanes = Scratch::lanes_needed(assets, MAX_SCENARIOS);
+        Self {
+            lanes: vec![0; lanes],
+        }
+    }
+
+    pub fn scratch(&mut self) -> Scratch<'_> {
+        Scratch::new(&mut self.lanes)
+    }
+}

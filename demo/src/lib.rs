@@ -1,0 +1,12 @@
+//! `cargo demo`: five traders, their isolated twins and a crash, on the compiled program.
+//!
+//! Reading order: `cast` (who trades), `path` (what the market does), `result` (what a run leaves
+//! behind), `report` (how it is told). Everything here except the simulation is plain data and
+//! knows nothing of Solana.
+
+pub mod cast;
+pub mod cli;
+pub mod path;
+pub mod progress;
+pub mod report;
+pub mod result;

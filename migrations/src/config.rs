@@ -1,0 +1,242 @@
+//! What a group is made of, with defaults for a first group of USDC, SOL, BTC and ETH. Ratios are
+//! ppm, money is atoms, ages are seconds.
+
+use keel_sdk::instruction::Token;
+use keel_sdk::{AssetArgs, Pubkey, SourceArgs};
+use keel_state::SourceKind;
+
+/// Published identifiers of Pyth's feeds.
+pub mod feeds {
+    use keel_sdk::Pubkey;
+
+    /// The pull receiver that owns the price accounts of the default configuration.
+    pub const PYTH_RECEIVER: Pubkey =
+        Pubkey::from_str_const("rec5EKMGg6MxZYaMdyBfgwp4d5rB9T1VQH5pJv5LtFJ");
+
+    pub const USDC_USD: &str = "eaa020c61cc479712813461ce153894a96a6c00b21ed0cfc2798d1f9a9e9c94a";
+    pub const SOL_USD: &str = "ef0d8b6fda2ceba41da15d4095d1da392a0d2f8ed0c6c7bc0f4cfac8c280b56d";
+    pub const BTC_USD: &str = "e62df6c8b4a85fe1a67db44dc12de5db330f7ac66b72dc658afedf0f4a415b43";
+    pub const ETH_USD: &str = "ff61491a931112ddf1bd8147cd1b641375f79f5825126d665480874634fd0ace";
+
+    /// The 32 bytes that a feed's 64 hexadecimal digits name; `None` for anything else.
+    pub fn parse(hex: &str) -> Option<[u8; 32]> {
+        let digits = hex.as_bytes();
+        if digits.len() != 64 || !hex.is_ascii() {
+            return None;
+        }
+        let mut feed = [0; 32];
+        for (byte, pair) in feed.iter_mut().zip(digits.chunks_exact(2)) {
+            let pair = core::str::from_utf8(pair).ok()?;
+            *byte = u8::from_str_radix(pair, 16).ok()?;
+        }
+        Some(feed)
+    }
+}
+
+/// An asset and the parameters of its margin that differ from asset to asset.
+#[derive(Clone, Debug)]
+pub struct AssetConfig {
+    pub symbol: String,
+    pub lot_decimals: u8,
+    pub token_decimals: u8,
+    /// Prices between which the asset is listed, USD.
+    pub low_price: u64,
+    pub high_price: u64,
+    pub sources: [SourceArgs; 2],
+    pub range: u32,
+    /// Systematic share b, thousandths.
+    pub systematic: u16,
+    pub depth: i64,
+}
+
+/// A token taken as collateral.
+#[derive(Clone, Debug)]
+pub struct TokenConfig {
+    pub asset: AssetConfig,
+    pub token: Token,
+    pub maint_asset_weight: u32,
+    pub init_asset_weight: u32,
+    pub maint_liab_weight: u32,
+    pub init_liab_weight: u32,
+    pub deposit_cap: u64,
+}
+
+/// A perpetual on the asset of the token at `token` in the configuration.
+#[derive(Clone, Debug)]
+pub struct MarketConfig {
+    pub symbol: String,
+    pub token: usize,
+    pub open_interest_cap: u64,
+    pub min_size: u64,
+    pub taker_fee: u32,
+    pub base_spread: u32,
+    pub conf_share: u32,
+    pub max_age_fill_s: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct PoolConfig {
+    pub equity_cap: u64,
+    pub pool_factor: u32,
+    pub asset_cap: u64,
+}
+
+/// A whole group; the first token is the quote.
+#[derive(Clone, Debug)]
+pub struct GroupConfig {
+    pub id: u64,
+    pub tokens: Vec<TokenConfig>,
+    pub markets: Vec<MarketConfig>,
+    pub pool: PoolConfig,
+}
+
+/// A source that a configuration leaves out.
+pub const NO_SOURCE: SourceArgs = SourceArgs {
+    kind: SourceKind::None as u8,
+    owner: Pubkey::new_from_array([0; 32]),
+    feed: [0; 32],
+};
+
+/// The pull receiver's feed of these hexadecimal digits; no source when they are not a feed's.
+pub fn pull_source(feed: &str) -> SourceArgs {
+    feeds::parse(feed).map_or(NO_SOURCE, |feed| SourceArgs {
+        kind: SourceKind::PythPull as u8,
+        owner: feeds::PYTH_RECEIVER,
+        feed,
+    })
+}
+
+const MILLION: i64 = 1_000_000_000_000;
+
+impl GroupConfig {
+    /// USDC as quote, SOL, BTC and ETH as collateral, a perpetual on each of the three.
+    pub fn standard(id: u64, usdc: Token, sol: Token, btc: Token, eth: Token) -> Self {
+        let asset = |symbol: &str, feed: &str| AssetConfig {
+            symbol: symbol.to_owned(),
+            lot_decimals: 3,
+            token_decimals: 8,
+            low_price: 10,
+            high_price: 10_000,
+            sources: [pull_source(feed), NO_SOURCE],
+            range: 80_000,
+            systematic: 850,
+            depth: 10 * MILLION,
+        };
+        let collateral = |asset: AssetConfig, token: Token| TokenConfig {
+            asset,
+            token,
+            maint_asset_weight: 950_000,
+            init_asset_weight: 900_000,
+            maint_liab_weight: 1_050_000,
+            init_liab_weight: 1_100_000,
+            deposit_cap: 1 << 60,
+        };
+        let quote = TokenConfig {
+            maint_asset_weight: 1_000_000,
+            init_asset_weight: 1_000_000,
+            maint_liab_weight: 1_000_000,
+            init_liab_weight: 1_000_000,
+            ..collateral(
+                AssetConfig {
+                    lot_decimals: 1,
+                    token_decimals: 6,
+                    low_price: 1,
+                    high_price: 10,
+                    range: 20_000,
+                    ..asset("USDC", feeds::USDC_USD)
+                },
+                usdc,
+            )
+        };
+        let sol_asset = AssetConfig {
+            token_decimals: 9,
+            range: 100_000,
+            depth: 5 * MILLION,
+            ..asset("SOL", feeds::SOL_USD)
+        };
+        let btc_asset = AssetConfig {
+            lot_decimals: 5,
+            low_price: 5_000,
+            high_price: 1_000_000,
+            range: 70_000,
+            systematic: 900,
+            depth: 20 * MILLION,
+            ..asset("BTC", feeds::BTC_USD)
+        };
+        let eth_asset = AssetConfig {
+            lot_decimals: 4,
+            low_price: 200,
+            high_price: 50_000,
+            ..asset("ETH", feeds::ETH_USD)
+        };
+        let perp = |symbol: &str, token: usize| MarketConfig {
+            symbol: symbol.to_owned(),
+            token,
+            open_interest_cap: 1_000_000_000,
+            min_size: 1,
+            taker_fee: 500,
+            base_spread: 200,
+            conf_share: 250_000,
+            max_age_fill_s: 10,
+        };
+        Self {
+            id,
+            tokens: vec![
+                quote,
+                collateral(sol_asset, sol),
+                collateral(btc_asset, btc),
+                collateral(eth_asset, eth),
+            ],
+            markets: vec![perp("SOL-PERP", 1), perp("BTC-PERP", 2), perp("ETH-PERP", 3)],
+            pool: PoolConfig {
+                equity_cap: 100_000_000_000_000,
+                pool_factor: 3_000_000,
+                asset_cap: 20_000_000_000_000,
+            },
+        }
+    }
+}
+
+impl AssetConfig {
+    /// The listing's arguments: what is given here, and the specification's defaults for the rest.
+    pub fn args(&self) -> AssetArgs {
+        AssetArgs {
+            symbol: padded(&self.symbol),
+            lot_decimals: self.lot_decimals,
+            token_decimals: self.token_decimals,
+            low_price_e8: self.low_price.saturating_mul(100_000_000),
+            high_price_e8: self.high_price.saturating_mul(100_000_000),
+            sources: self.sources,
+            range: self.range,
+            range_floor: self.range / 2,
+            range_cap: (self.range * 3).min(1_000_000),
+            init_factor: 1_500_000,
+            systematic: self.systematic,
+            basis_rate: 10_000,
+            unwind_rate: 2_500,
+            short_option_min: 5_000,
+            concentration_cap: 3_000_000,
+            depth: self.depth,
+            conf_multiplier: 2_120_000,
+            conf_cap: 50_000,
+            wide_conf: 20_000,
+            max_divergence: 10_000,
+            max_jump: 100_000,
+            stable_speed: 2_000,
+            max_age_s: 60,
+            max_future_s: 60,
+            max_age_margin_s: 60,
+            max_age_liquidation_s: 15,
+            max_age_withdrawal_s: 30,
+        }
+    }
+}
+
+/// A symbol in sixteen bytes, cut or padded with zeros.
+pub fn padded(symbol: &str) -> [u8; 16] {
+    let mut out = [0; 16];
+    for (slot, byte) in out.iter_mut().zip(symbol.bytes()) {
+        *slot = byte;
+    }
+    out
+}

@@ -1,0 +1,132 @@
+//! Events: at most 400 bytes each, one per thing that happened; consumers reconcile by `seq`.
+//! Money is atoms or native units, sizes are lots, prices are mantissas of the asset's lot shift.
+
+use anchor_lang::prelude::*;
+
+#[event]
+pub struct GroupCreated {
+    pub group: Pubkey,
+    pub risk_book: Pubkey,
+    pub admin: Pubkey,
+    pub quote_mint: Pubkey,
+}
+
+#[event]
+pub struct BankCreated {
+    pub group: Pubkey,
+    pub bank: Pubkey,
+    pub mint: Pubkey,
+    pub index: u8,
+    pub asset: u8,
+}
+
+#[event]
+pub struct MarketCreated {
+    pub group: Pubkey,
+    pub market: Pubkey,
+    pub index: u8,
+    pub asset: u8,
+}
+
+#[event]
+pub struct PoolCreated {
+    pub group: Pubkey,
+    pub pool: Pubkey,
+    pub margin: Pubkey,
+    pub lp_mint: Pubkey,
+}
+
+#[event]
+pub struct MarginAccountCreated {
+    pub group: Pubkey,
+    pub margin: Pubkey,
+    pub owner: Pubkey,
+    pub sub_id: u16,
+}
+
+/// Tokens came in.
+#[event]
+pub struct Deposited {
+    pub margin: Pubkey,
+    pub bank: Pubkey,
+    pub seq: u64,
+    pub amount: u64,
+    pub shares_before: i64,
+    pub shares_after: i64,
+}
+
+/// Tokens went out; both healths are those after it.
+#[event]
+pub struct Withdrawn {
+    pub margin: Pubkey,
+    pub bank: Pubkey,
+    pub seq: u64,
+    pub amount: u64,
+    pub shares_before: i64,
+    pub shares_after: i64,
+    pub health_initial: i64,
+    pub health_maintenance: i64,
+}
+
+#[event]
+pub struct LiquidityProvided {
+    pub pool: Pubkey,
+    pub provider: Pubkey,
+    pub amount: u64,
+    pub shares: u64,
+    pub equity_before: i64,
+    pub shares_before: u64,
+    pub shares_after: u64,
+}
+
+/// One accepted call of `update_prices`: bit i of a mask is asset i.
+#[event]
+pub struct PricesUpdated {
+    pub risk_book: Pubkey,
+    pub sequence: u64,
+    pub live_time: u64,
+    pub updated: u32,
+    pub skipped: u32,
+}
+
+/// One leg of a fill between a trader and a pool.
+#[event]
+pub struct Filled {
+    pub taker: Pubkey,
+    pub maker: Pubkey,
+    pub market: Pubkey,
+    pub taker_seq: u64,
+    pub client_id: u64,
+    pub size: i64,
+    pub amount: i64,
+    pub fee: i64,
+    pub price: u64,
+    pub price_conf: u32,
+    pub price_age_s: u32,
+    pub size_before: i64,
+    pub size_after: i64,
+    pub quote_before: i64,
+    pub quote_after: i64,
+    pub health_initial: i64,
+}
+
+/// One step of a liquidation.
+#[event]
+pub struct Liquidated {
+    pub account: Pubkey,
+    pub liquidator: Pubkey,
+    pub market: Pubkey,
+    pub account_seq: u64,
+    /// 0: a position was taken; 1: a deposit against a negative result.
+    pub kind: u8,
+    pub size: i64,
+    pub notional: i64,
+    pub penalty_liquidator: i64,
+    pub penalty_insurance: i64,
+    pub price: u64,
+    pub price_age_s: u32,
+    pub health_before: i64,
+    pub health_after: i64,
+    pub requirement_before: i64,
+    pub requirement_after: i64,
+}

@@ -1,0 +1,164 @@
+//! `create_bank`: a token that the group takes as collateral. The first bank is the quote's.
+
+use anchor_lang::prelude::*;
+use anchor_spl::token_2022::spl_token_2022::extension::{
+    BaseStateWithExtensions, ExtensionType, StateWithExtensions,
+};
+use anchor_spl::token_2022::spl_token_2022::state::Mint as MintState;
+use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
+use keel_risk::Index48;
+use keel_state::{seeds, Bank, Group, RiskBook, LAYOUT_VERSION, RATE_SLOTS};
+
+use crate::errors::KeelError;
+use crate::events::BankCreated;
+use crate::listing::{place, AssetChoice};
+
+/// Terms of a bank. Weights are ppm, caps native units.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug)]
+pub struct BankArgs {
+    pub asset: AssetChoice,
+    pub maint_asset_weight: u32,
+    pub init_asset_weight: u32,
+    pub maint_liab_weight: u32,
+    pub init_liab_weight: u32,
+    pub deposit_cap: u64,
+}
+
+impl BankArgs {
+    /// `init_asset <= maint_asset <= 1 <= maint_liab <= init_liab`, so that Initial never exceeds
+    /// Maintenance (margin-spec 5.5).
+    fn validate(&self, is_quote: bool) -> Result<()> {
+        const ONE: u32 = 1_000_000;
+        let ordered = self.init_asset_weight <= self.maint_asset_weight
+            && self.maint_asset_weight <= ONE
+            && ONE <= self.maint_liab_weight
+            && self.maint_liab_weight <= self.init_liab_weight
+            && self.init_liab_weight <= 5 * ONE;
+        require!(ordered, KeelError::ParameterOutOfRange);
+
+        let weightless = self.init_asset_weight == ONE && self.init_liab_weight == ONE;
+        require!(!is_quote || weightless, KeelError::QuoteWeightNotOne);
+        require!(self.deposit_cap < 1 << 62, KeelError::ParameterOutOfRange);
+        Ok(())
+    }
+}
+
+#[derive(Accounts)]
+pub struct CreateBank<'info> {
+    #[account(mut)]
+    pub payer: Signer<'info>,
+    pub admin: Signer<'info>,
+    #[account(has_one = admin @ KeelError::NotAdmin, has_one = risk_book @ KeelError::WrongRiskBook)]
+    pub group: AccountLoader<'info, Group>,
+    #[account(mut)]
+    pub risk_book: AccountLoader<'info, RiskBook>,
+    #[account(mint::token_program = token_program)]
+    pub mint: Box<InterfaceAccount<'info, Mint>>,
+    #[account(
+        init,
+        payer = payer,
+        space = 8 + core::mem::size_of::<Bank>(),
+        seeds = [seeds::BANK, group.key().as_ref(), mint.key().as_ref()],
+        bump
+    )]
+    pub bank: AccountLoader<'info, Bank>,
+    #[account(
+        init,
+        payer = payer,
+        token::mint = mint,
+        token::authority = authority,
+        token::token_program = token_program,
+        seeds = [seeds::VAULT, bank.key().as_ref()],
+        bump
+    )]
+    pub vault: Box<InterfaceAccount<'info, TokenAccount>>,
+    /// CHECK: a dataless address that signs for the group's vaults; verified by its seeds.
+    #[account(seeds = [seeds::AUTHORITY, group.key().as_ref()], bump)]
+    pub authority: UncheckedAccount<'info>,
+    pub token_program: Interface<'info, TokenInterface>,
+    pub system_program: Program<'info, System>,
+}
+
+pub fn handler(ctx: Context<CreateBank>, args: BankArgs) -> Result<()> {
+    let accounts = &ctx.accounts;
+    refuse_unknown_extensions(&accounts.mint.to_account_info())?;
+    let clock = Clock::get()?;
+    let mut book = accounts.risk_book.load_mut()?;
+    let index = book.rates_len;
+    require!(usize::from(index) < RATE_SLOTS, KeelError::BookFull);
+    let is_quote = index == 0;
+    args.validate(is_quote)?;
+    let is_quote_mint = accounts.mint.key() == accounts.group.load()?.quote_mint;
+    require!(is_quote == is_quote_mint, KeelError::QuoteBankFirst);
+
+    let asset = place(&mut book, &args.asset, clock.unix_timestamp)?;
+    let decimals = accounts.mint.decimals;
+    require_eq!(
+        book.assets[usize::from(asset)].token_decimals,
+        decimals,
+        KeelError::WrongTokenDecimals
+    );
+    require!(!book.has_bank_of(asset), KeelError::AssetHasBank);
+
+    let rate = &mut book.rates[usize::from(index)];
+    rate.bank = accounts.bank.key();
+    rate.asset = asset;
+    rate.listed = 1;
+    rate.deposit_index = Index48::ONE.0;
+    rate.borrow_index = Index48::ONE.0;
+    rate.updated = clock.unix_timestamp;
+    rate.maint_asset_weight = args.maint_asset_weight;
+    rate.init_asset_weight = args.init_asset_weight;
+    rate.maint_liab_weight = args.maint_liab_weight;
+    rate.init_liab_weight = args.init_liab_weight;
+    book.rates_len += 1;
+    book.sequence += 1;
+
+    let mut bank = accounts.bank.load_init()?;
+    bank.version = LAYOUT_VERSION;
+    bank.bump = ctx.bumps.bank;
+    bank.vault_bump = ctx.bumps.vault;
+    bank.index = index;
+    bank.asset = asset;
+    bank.decimals = decimals;
+    bank.group = accounts.group.key();
+    bank.mint = accounts.mint.key();
+    bank.vault = accounts.vault.key();
+    bank.token_program = accounts.token_program.key();
+    bank.deposit_index = Index48::ONE.0;
+    bank.borrow_index = Index48::ONE.0;
+    bank.last_accrual = clock.unix_timestamp;
+    bank.deposit_cap = args.deposit_cap;
+
+    emit!(BankCreated {
+        group: accounts.group.key(),
+        bank: accounts.bank.key(),
+        mint: accounts.mint.key(),
+        index,
+        asset,
+    });
+    Ok(())
+}
+
+/// A mint may carry only the extensions that cannot take tokens out of a vault, freeze them there,
+/// or run code during a transfer (architecture 5).
+fn refuse_unknown_extensions(mint: &AccountInfo) -> Result<()> {
+    let data = mint.try_borrow_data()?;
+    let state = StateWithExtensions::<MintState>::unpack(&data)?;
+    for extension in state.get_extension_types()? {
+        match extension {
+            ExtensionType::MetadataPointer
+            | ExtensionType::TokenMetadata
+            | ExtensionType::GroupPointer
+            | ExtensionType::GroupMemberPointer
+            | ExtensionType::InterestBearingConfig
+            | ExtensionType::ScaledUiAmount
+            | ExtensionType::TransferFeeConfig => {}
+            refused => {
+                msg!("mint extension not accepted: {:?}", refused);
+                return err!(KeelError::MintExtensionNotAccepted);
+            }
+        }
+    }
+    Ok(())
+}

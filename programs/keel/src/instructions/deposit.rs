@@ -1,0 +1,92 @@
+//! `deposit`: tokens into a margin account. Open in every price state.
+
+use anchor_lang::prelude::*;
+use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
+use keel_risk::plan_deposit;
+use keel_state::{Bank, BookView, MarginAccount, MarginKind, RiskBook};
+
+use crate::errors::{KeelError, Merits};
+use crate::events::Deposited;
+use crate::{load, token};
+
+#[derive(Accounts)]
+pub struct Deposit<'info> {
+    /// Pays the tokens. Only the owner may open a new balance slot (margin-spec 2.8).
+    pub depositor: Signer<'info>,
+    pub risk_book: AccountLoader<'info, RiskBook>,
+    #[account(mut)]
+    pub margin: AccountLoader<'info, MarginAccount>,
+    #[account(mut, has_one = vault @ KeelError::WrongVault, has_one = mint @ KeelError::WrongMint)]
+    pub bank: AccountLoader<'info, Bank>,
+    #[account(mut)]
+    pub vault: InterfaceAccount<'info, TokenAccount>,
+    pub mint: InterfaceAccount<'info, Mint>,
+    #[account(mut, token::mint = mint)]
+    pub source: InterfaceAccount<'info, TokenAccount>,
+    pub token_program: Interface<'info, TokenInterface>,
+}
+
+impl Deposit<'_> {
+    /// Checked in the attributes: depositor (signer), risk_book, margin, bank (owner, discriminator),
+    /// vault and mint (the bank's), source (its mint), token_program (a token program).
+    /// Here: the vault is not its own source. In `load`: groups.
+    fn validate(&self) -> Result<()> {
+        require_keys_neq!(self.source.key(), self.vault.key(), KeelError::SameAccount);
+        Ok(())
+    }
+}
+
+pub fn handler<'info>(ctx: Context<'info, Deposit<'info>>, amount: u64) -> Result<()> {
+    let accounts = ctx.accounts;
+    accounts.validate()?;
+    require!(amount > 0, KeelError::ZeroAmount);
+    let now = Clock::get()?.unix_timestamp;
+
+    // The tokens move first: only what the vault really gained may be credited.
+    let received = token::pay_in(
+        &accounts.token_program,
+        &accounts.mint,
+        &accounts.source,
+        &mut accounts.vault,
+        &accounts.depositor,
+        amount,
+    )?;
+
+    let book = accounts.risk_book.load()?;
+    let mut margin = load::margin_mut(&accounts.margin, &book)?;
+    let mut bank = accounts.bank.load_mut()?;
+    require_keys_eq!(bank.group, book.group, KeelError::OtherGroup);
+    let account = margin.account();
+    require!(account.kind == MarginKind::Trader as u8, KeelError::NotATrader);
+    let held = margin.view().balance_slot(bank.index);
+    let may_open = account.owner == accounts.depositor.key();
+    require!(held.is_some() || may_open, KeelError::OnlyOwnerOpensSlot);
+    let slot = held
+        .or_else(|| margin.view().free_balance_slot())
+        .ok_or(KeelError::NoFreeBalanceSlot)?;
+
+    let plan = plan_deposit(
+        &BookView::new(&book, now),
+        &margin.view(),
+        slot,
+        bank.terms(),
+        received,
+    )
+    .merits()?;
+
+    margin.edit().apply_cash(&plan);
+    bank.apply_cash(&plan);
+
+    bank.invariant(accounts.vault.amount)
+        .map_err(KeelError::from)?;
+
+    emit!(Deposited {
+        margin: accounts.margin.key(),
+        bank: accounts.bank.key(),
+        seq: margin.account().seq,
+        amount: received,
+        shares_before: plan.before.0,
+        shares_after: plan.after.shares.0,
+    });
+    Ok(())
+}

@@ -1,0 +1,23 @@
+//! One instruction, one file: arguments, accounts, `validate`, handler.
+
+pub mod check_conservation;
+pub mod create_bank;
+pub mod create_group;
+pub mod create_margin_account;
+pub mod create_market;
+pub mod create_pool;
+pub mod deposit;
+pub mod liquidate;
+pub mod order;
+pub mod provide_liquidity;
+pub mod update_prices;
+pub mod view_margin;
+pub mod withdraw;
+
+// Every instruction has its `handler`; nobody calls one without naming its module.
+#[allow(ambiguous_glob_reexports)]
+pub use {
+    check_conservation::*, create_bank::*, create_group::*, create_margin_account::*,
+    create_market::*, create_pool::*, deposit::*, liquidate::*, order::*, provide_liquidity::*,
+    update_prices::*, view_margin::*, withdraw::*,
+};

@@ -1,0 +1,214 @@
+//! `open_position` and `close_position`: one or more fills against the pool, judged once, at the end.
+
+use anchor_lang::prelude::*;
+use keel_risk::{plan_order, Health, Intent, LegFill, Lots, Order, OrderBuffers, PositionLeg};
+use keel_state::{BookView, MarginAccount, MarginKind, Market, Pool, RiskBook, Workspace};
+
+use crate::errors::{KeelError, Merits};
+use crate::events::Filled;
+use crate::load;
+
+/// Most legs of one order.
+pub const MAX_LEGS: usize = 8;
+
+/// One leg; its market is the remaining account at the same place.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug)]
+pub struct OrderLeg {
+    /// Lots; positive buys.
+    pub size: i64,
+    /// Worst price per lot, a mantissa of the asset's lot shift.
+    pub limit_price: u64,
+}
+
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
+pub struct OrderArgs {
+    pub legs: Vec<OrderLeg>,
+    /// Last second at which the order may execute.
+    pub valid_until: i64,
+    /// The margin account's `seq` that the trader saw, when he wants it compared.
+    pub expected_seq: Option<u64>,
+    /// Repeated in the events.
+    pub client_id: u64,
+}
+
+#[derive(Accounts)]
+pub struct Trade<'info> {
+    pub owner: Signer<'info>,
+    pub risk_book: AccountLoader<'info, RiskBook>,
+    #[account(mut, has_one = owner @ KeelError::NotOwner)]
+    pub margin: AccountLoader<'info, MarginAccount>,
+    #[account(constraint = pool.load()?.margin == pool_margin.key() @ KeelError::WrongPoolMargin)]
+    pub pool: AccountLoader<'info, Pool>,
+    #[account(mut)]
+    pub pool_margin: AccountLoader<'info, MarginAccount>,
+    // Remaining accounts: one writable market per leg.
+}
+
+impl Trade<'_> {
+    /// Checked in the attributes: owner (signer, the margin account's), risk_book, pool_margin (the
+    /// pool's). Here: taker and maker differ (Anchor's duplicate check skips loaders). In `load`:
+    /// groups and markets.
+    fn validate(&self, args: &OrderArgs, now: i64) -> Result<()> {
+        require_keys_neq!(
+            self.margin.key(),
+            self.pool_margin.key(),
+            KeelError::SameAccount
+        );
+        require!(
+            (1..=MAX_LEGS).contains(&args.legs.len()),
+            KeelError::WrongLegCount
+        );
+        require!(now <= args.valid_until, KeelError::OrderExpired);
+        let account = self.margin.load()?;
+        require!(
+            account.kind == MarginKind::Trader as u8,
+            KeelError::NotATrader
+        );
+        if let Some(expected) = args.expected_seq {
+            require_eq!(account.seq, expected, KeelError::SequenceChanged);
+        }
+        Ok(())
+    }
+}
+
+pub fn handler<'info>(
+    ctx: Context<'info, Trade<'info>>,
+    args: OrderArgs,
+    intent: Intent,
+) -> Result<()> {
+    let accounts = &ctx.accounts;
+    let now = Clock::get()?.unix_timestamp;
+    accounts.validate(&args, now)?;
+    let book = accounts.risk_book.load()?;
+    let mut taker = load::margin_mut(&accounts.margin, &book)?;
+    let mut maker = load::margin_mut(&accounts.pool_margin, &book)?;
+    let markets = load::markets(ctx.remaining_accounts, &book, args.legs.len())?;
+
+    let view = BookView::new(&book, now);
+    let orders = orders(&args, &markets, &taker, &maker)?;
+    let mut legs = Legs::for_orders(&orders);
+    let mut workspace = Workspace::for_account(&maker.view());
+
+    let outcome = plan_order(
+        &view,
+        &taker.view(),
+        &maker.view(),
+        &orders,
+        intent,
+        accounts.pool.load()?.terms(),
+        &mut legs.buffers(),
+        &mut workspace.scratch(),
+    )
+    .merits()?;
+
+    taker.edit().apply_positions(&legs.taker);
+    maker.edit().apply_positions(&legs.maker);
+    for (market, fill) in markets.iter().zip(&legs.fills) {
+        let mut market = market.load_mut()?;
+        market.apply_fill(&fill.plan);
+        market.invariant().map_err(KeelError::from)?;
+    }
+
+    let report = Report {
+        accounts,
+        client_id: args.client_id,
+        seq: taker.account().seq,
+        initial: outcome.taker_initial,
+    };
+    for ((order, fill), market) in orders.iter().zip(&legs.fills).zip(&markets) {
+        report.emit(order, fill, market.key(), &view);
+    }
+    Ok(())
+}
+
+/// Where the plan is written: one entry per leg.
+struct Legs {
+    fills: Vec<LegFill>,
+    taker: Vec<(usize, PositionLeg)>,
+    maker: Vec<(usize, PositionLeg)>,
+}
+
+impl Legs {
+    fn for_orders(orders: &[Order]) -> Self {
+        Self {
+            fills: vec![LegFill::EMPTY; orders.len()],
+            taker: vec![(0, PositionLeg::EMPTY); orders.len()],
+            maker: vec![(0, PositionLeg::EMPTY); orders.len()],
+        }
+    }
+
+    fn buffers(&mut self) -> OrderBuffers<'_> {
+        OrderBuffers {
+            fills: &mut self.fills,
+            taker: &mut self.taker,
+            maker: &mut self.maker,
+        }
+    }
+}
+
+/// What the pure plan needs of each leg: its market's terms and where both sides hold it.
+fn orders(
+    args: &OrderArgs,
+    markets: &[AccountLoader<Market>],
+    taker: &load::MarginRefMut,
+    maker: &load::MarginRefMut,
+) -> Result<Vec<Order>> {
+    let mut orders: Vec<Order> = Vec::with_capacity(args.legs.len());
+    for (leg, market) in args.legs.iter().zip(markets) {
+        let market = market.load()?;
+        let taker_slot = taker
+            .view()
+            .position_slot(market.index, |slot| {
+                orders.iter().all(|order| order.taker_slot != slot)
+            })
+            .ok_or(KeelError::NoFreePositionSlot)?;
+        let maker_slot = maker
+            .view()
+            .position_slot(market.index, |slot| {
+                orders.iter().all(|order| order.maker_slot != slot)
+            })
+            .ok_or(KeelError::NoFreePositionSlot)?;
+        orders.push(Order {
+            instrument: market.index,
+            size: Lots(leg.size),
+            limit_price: leg.limit_price,
+            taker_slot,
+            maker_slot,
+            market: market.terms(),
+        });
+    }
+    Ok(orders)
+}
+
+/// What all of an order's events have in common.
+struct Report<'a, 'info> {
+    accounts: &'a Trade<'info>,
+    client_id: u64,
+    seq: u64,
+    initial: Health,
+}
+
+impl Report<'_, '_> {
+    /// One event per leg.
+    fn emit(&self, order: &Order, fill: &LegFill, market: Pubkey, view: &BookView) {
+        let asset = view.asset_entry_of(order.instrument);
+        emit!(Filled {
+            taker: self.accounts.margin.key(),
+            maker: self.accounts.pool_margin.key(),
+            market,
+            taker_seq: self.seq,
+            client_id: self.client_id,
+            size: order.size.0,
+            amount: fill.amount.0,
+            fee: fill.plan.fee.0,
+            price: asset.lot_price,
+            price_conf: asset.conf,
+            price_age_s: view.age_s(asset),
+            size_before: fill.before.size.0,
+            size_after: fill.plan.taker_after.size.0,
+            quote_before: fill.before.quote.0,
+            quote_after: fill.plan.taker_after.quote.0,
+            health_initial: self.initial.health().0,
+        });
+    }
+}

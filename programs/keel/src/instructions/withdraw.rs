@@ -1,0 +1,112 @@
+//! `withdraw`: tokens out of a margin account, never out of what Initial needs.
+
+use anchor_lang::prelude::*;
+use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
+use keel_risk::plan_withdraw;
+use keel_state::{Bank, BookView, Group, MarginAccount, MarginKind, RiskBook, Workspace};
+
+use crate::errors::{KeelError, Merits};
+use crate::events::Withdrawn;
+use crate::token::VaultAuthority;
+use crate::{load, token};
+
+#[derive(Accounts)]
+pub struct Withdraw<'info> {
+    pub owner: Signer<'info>,
+    #[account(has_one = risk_book @ KeelError::WrongRiskBook)]
+    pub group: AccountLoader<'info, Group>,
+    pub risk_book: AccountLoader<'info, RiskBook>,
+    #[account(mut, has_one = owner @ KeelError::NotOwner)]
+    pub margin: AccountLoader<'info, MarginAccount>,
+    #[account(mut, has_one = vault @ KeelError::WrongVault, has_one = mint @ KeelError::WrongMint)]
+    pub bank: AccountLoader<'info, Bank>,
+    #[account(mut)]
+    pub vault: InterfaceAccount<'info, TokenAccount>,
+    pub mint: InterfaceAccount<'info, Mint>,
+    #[account(mut, token::mint = mint)]
+    pub destination: InterfaceAccount<'info, TokenAccount>,
+    /// CHECK: signs for the vault; the token program refuses any other address than the vault's
+    /// authority.
+    pub authority: UncheckedAccount<'info>,
+    pub token_program: Interface<'info, TokenInterface>,
+}
+
+impl Withdraw<'_> {
+    /// Checked in the attributes: owner (signer, the margin account's), risk_book (the group's),
+    /// vault and mint (the bank's), destination (its mint), token_program. Authority: by signing.
+    /// Here: the vault is not its own destination. In `load` and the handler: groups.
+    fn validate(&self) -> Result<()> {
+        require_keys_neq!(self.destination.key(), self.vault.key(), KeelError::SameAccount);
+        Ok(())
+    }
+}
+
+/// `amount` in native units; `u64::MAX` withdraws the whole deposit.
+pub fn handler<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64) -> Result<()> {
+    let accounts = ctx.accounts;
+    accounts.validate()?;
+    require!(amount > 0, KeelError::ZeroAmount);
+    let now = Clock::get()?.unix_timestamp;
+    let book = accounts.risk_book.load()?;
+    let mut margin = load::margin_mut(&accounts.margin, &book)?;
+    let mut bank = accounts.bank.load_mut()?;
+    require_keys_eq!(bank.group, book.group, KeelError::OtherGroup);
+    require!(
+        margin.account().kind == MarginKind::Trader as u8,
+        KeelError::NotATrader
+    );
+    let slot = margin
+        .view()
+        .balance_slot(bank.index)
+        .ok_or(KeelError::NothingToWithdraw)?;
+
+    let mut workspace = Workspace::for_account(&margin.view());
+    let (plan, health) = plan_withdraw(
+        &BookView::new(&book, now),
+        &margin.view(),
+        slot,
+        bank.terms(),
+        amount,
+        &mut workspace.scratch(),
+    )
+    .merits()?;
+
+    margin.edit().apply_cash(&plan);
+    bank.apply_cash(&plan);
+
+    let paid = plan.tokens.0.unsigned_abs();
+    let left = accounts
+        .vault
+        .amount
+        .checked_sub(paid)
+        .ok_or(KeelError::VaultShort)?;
+    bank.invariant(left).map_err(KeelError::from)?;
+
+    let (group_key, bump) = (accounts.group.key(), accounts.group.load()?.authority_bump);
+    let event = Withdrawn {
+        margin: accounts.margin.key(),
+        bank: accounts.bank.key(),
+        seq: margin.account().seq,
+        amount: paid,
+        shares_before: plan.before.0,
+        shares_after: plan.after.shares.0,
+        health_initial: health.initial.health().0,
+        health_maintenance: health.maintenance.health().0,
+    };
+    drop((book, margin, bank));
+    token::pay_out(
+        &accounts.token_program,
+        &accounts.mint,
+        &accounts.vault,
+        &accounts.destination,
+        VaultAuthority {
+            account: &accounts.authority,
+            group: &group_key,
+            bump,
+        },
+        paid,
+    )?;
+
+    emit!(event);
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! Keel: a cross-margin clearing house. One pool of collateral backs all of a trader's positions;
+//! one risk engine judges the whole.
+//!
+//! This crate holds no formula. A handler loads its accounts, asks `keel-risk` for a plan, applies
+//! it through `keel-state`, checks invariants, moves tokens and emits; nothing is logged on success
+//! but the event.
+//!
+//! # Threat model in short
+//! Everyone is hostile: every account is checked by owner, discriminator, group and index, mint or
+//! owner; remaining accounts by `load`; accounts that must differ are compared by key, because
+//! Anchor's duplicate check skips `AccountLoader`. Prices enter through `oracle` alone, tokens move
+//! through `token` alone. The administrator can list and configure; no instruction lets him, or
+//! anyone, move what an account owns. See `docs/threat-model.md`.
+// Anchor's macros expand to code that these lints do not like.
+#![allow(clippy::diverging_sub_expression, unexpected_cfgs)]
+
+use anchor_lang::prelude::*;
+
+pub mod errors;
+pub mod events;
+pub mod instructions;
+pub mod listing;
+pub mod load;
+pub mod oracle;
+pub mod token;
+
+use instructions::*;
+
+declare_id!("KEELp7kYzFzUw1QfU6jvEWwMqcfEQtG2mNTuCdgdoQM");
+
+#[cfg(not(feature = "no-entrypoint"))]
+solana_security_txt::security_txt! {
+    name: "Keel",
+    project_url: "https://github.com/keel-clearing/keel",
+    contacts: "link:https://github.com/keel-clearing/keel/security/advisories/new",
+    policy: "https://github.com/keel-clearing/keel/blob/main/SECURITY.md",
+    preferred_languages: "en",
+    source_code: "https://github.com/keel-clearing/keel"
+}
+
+#[program]
+pub mod keel {
+    use super::*;
+
+    /// Creates a group and takes its risk book.
+    pub fn create_group(ctx: Context<CreateGroup>, args: GroupArgs) -> Result<()> {
+        create_group::handler(ctx, args)
+    }
+
+    /// Lists a token as collateral; the first one is the quote.
+    pub fn create_bank(ctx: Context<CreateBank>, args: BankArgs) -> Result<()> {
+        create_bank::handler(ctx, args)
+    }
+
+    /// Lists a perpetual.
+    pub fn create_market(ctx: Context<CreateMarket>, args: MarketArgs) -> Result<()> {
+        create_market::handler(ctx, args)
+    }
+
+    /// Creates a liquidity pool.
+    pub fn create_pool(ctx: Context<CreatePool>, args: PoolArgs) -> Result<()> {
+        create_pool::handler(ctx, args)
+    }
+
+    /// Opens one of the owner's sub-accounts.
+    pub fn create_margin_account(
+        ctx: Context<CreateMarginAccount>,
+        sub_id: u16,
+        name: [u8; 32],
+    ) -> Result<()> {
+        create_margin_account::handler(ctx, sub_id, name)
+    }
+
+    /// Pays tokens into a margin account.
+    pub fn deposit<'info>(ctx: Context<'info, Deposit<'info>>, amount: u64) -> Result<()> {
+        deposit::handler(ctx, amount)
+    }
+
+    /// Takes tokens out of a margin account; `u64::MAX` takes the whole deposit.
+    pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64) -> Result<()> {
+        withdraw::handler(ctx, amount)
+    }
+
+    /// Pays quote into a pool and mints its shares.
+    pub fn provide_liquidity<'info>(
+        ctx: Context<'info, ProvideLiquidity<'info>>,
+        amount: u64,
+        min_shares: u64,
+    ) -> Result<()> {
+        provide_liquidity::handler(ctx, amount, min_shares)
+    }
+
+    /// Relays price accounts into the risk book.
+    pub fn update_prices<'info>(
+        ctx: Context<'info, UpdatePrices<'info>>,
+        slots: Vec<PriceSlot>,
+        strict: bool,
+    ) -> Result<()> {
+        update_prices::handler(ctx, slots, strict)
+    }
+
+    /// Fills an order against a pool; the account ends at or above Initial.
+    pub fn open_position<'info>(ctx: Context<'info, Trade<'info>>, args: OrderArgs) -> Result<()> {
+        order::handler(ctx, args, keel_risk::Intent::Open)
+    }
+
+    /// Fills an order that only reduces positions; open to accounts below Initial.
+    pub fn close_position<'info>(ctx: Context<'info, Trade<'info>>, args: OrderArgs) -> Result<()> {
+        order::handler(ctx, args, keel_risk::Intent::Close)
+    }
+
+    /// Takes one leg of an account below Maintenance.
+    pub fn liquidate<'info>(
+        ctx: Context<'info, Liquidate<'info>>,
+        args: LiquidateArgs,
+    ) -> Result<()> {
+        liquidate::handler(ctx, args)
+    }
+
+    /// Returns an account's margin report.
+    pub fn view_margin(ctx: Context<ViewMargin>, first_asset: u8) -> Result<()> {
+        view_margin::handler(ctx, first_asset)
+    }
+
+    /// Checks banks against vaults, and markets, to the atom; returns checked and failed.
+    pub fn check_conservation<'info>(
+        ctx: Context<'info, CheckConservation<'info>>,
+        banks: u8,
+    ) -> Result<()> {
+        check_conservation::handler(ctx, banks)
+    }
+}

@@ -1,0 +1,155 @@
+//! Mapping accounts: margin accounts with the positions behind them, and markets among the
+//! remaining accounts. Every account that arrives without an Anchor constraint is checked here.
+
+use std::cell::{Ref, RefMut};
+
+use anchor_lang::prelude::*;
+use bytemuck::{cast_slice, cast_slice_mut, from_bytes, from_bytes_mut};
+use keel_risk::Target;
+use keel_state::{
+    Bank, MarginAccount, MarginMut, MarginView, Market, Position, RiskBook, DISCRIMINATOR_BYTES,
+};
+
+use crate::errors::KeelError;
+
+const HEADER_BYTES: usize = core::mem::size_of::<MarginAccount>();
+const POSITION_BYTES: usize = core::mem::size_of::<Position>();
+
+/// A margin account mapped for reading.
+pub struct MarginRef<'a> {
+    header: Ref<'a, MarginAccount>,
+    positions: Ref<'a, [Position]>,
+}
+
+impl MarginRef<'_> {
+    pub fn view(&self) -> MarginView<'_> {
+        MarginView::new(&self.header, &self.positions)
+    }
+}
+
+/// A margin account mapped for writing.
+pub struct MarginRefMut<'a> {
+    header: RefMut<'a, MarginAccount>,
+    positions: RefMut<'a, [Position]>,
+}
+
+impl MarginRefMut<'_> {
+    pub fn view(&self) -> MarginView<'_> {
+        MarginView::new(&self.header, &self.positions)
+    }
+
+    pub fn account(&self) -> &MarginAccount {
+        &self.header
+    }
+
+    pub fn edit(&mut self) -> MarginMut<'_> {
+        MarginMut::new(&mut self.header, &mut self.positions)
+    }
+}
+
+/// Maps a margin account of this book's group for reading.
+pub fn margin<'a>(
+    loader: &'a AccountLoader<'_, MarginAccount>,
+    book: &RiskBook,
+) -> Result<MarginRef<'a>> {
+    let data = loader.as_ref().try_borrow_data()?;
+    let bytes = Ref::map(data, |data| &data[DISCRIMINATOR_BYTES..]);
+    let capacity = capacity(&bytes)?;
+    let (header, positions) = Ref::map_split(bytes, |bytes| {
+        let (header, rest) = bytes.split_at(HEADER_BYTES);
+        let positions = &rest[..capacity * POSITION_BYTES];
+        (from_bytes::<MarginAccount>(header), cast_slice(positions))
+    });
+    require_keys_eq!(header.group, book.group, KeelError::OtherGroup);
+    Ok(MarginRef { header, positions })
+}
+
+/// Maps a margin account of this book's group for writing.
+pub fn margin_mut<'a>(
+    loader: &'a AccountLoader<'_, MarginAccount>,
+    book: &RiskBook,
+) -> Result<MarginRefMut<'a>> {
+    let info = loader.as_ref();
+    require!(info.is_writable, ErrorCode::AccountNotMutable);
+    let data = info.try_borrow_mut_data()?;
+    let bytes = RefMut::map(data, |data| &mut data[DISCRIMINATOR_BYTES..]);
+    let capacity = capacity(&bytes)?;
+    let (header, positions) = RefMut::map_split(bytes, |bytes| {
+        let (header, rest) = bytes.split_at_mut(HEADER_BYTES);
+        let positions = &mut rest[..capacity * POSITION_BYTES];
+        (
+            from_bytes_mut::<MarginAccount>(header),
+            cast_slice_mut(positions),
+        )
+    });
+    require_keys_eq!(header.group, book.group, KeelError::OtherGroup);
+    Ok(MarginRefMut { header, positions })
+}
+
+/// Position slots of the account behind its discriminator, or a refusal when bytes are missing.
+fn capacity(bytes: &[u8]) -> Result<usize> {
+    require!(bytes.len() >= HEADER_BYTES, KeelError::AccountTruncated);
+    let capacity = usize::from(from_bytes::<MarginAccount>(&bytes[..HEADER_BYTES]).capacity);
+    let needed = HEADER_BYTES + capacity * POSITION_BYTES;
+    require!(bytes.len() >= needed, KeelError::AccountTruncated);
+    Ok(capacity)
+}
+
+/// The markets among the remaining accounts: of this program, this group, all different.
+pub fn markets<'info>(
+    accounts: &'info [AccountInfo<'info>],
+    book: &RiskBook,
+    expected: usize,
+) -> Result<Vec<AccountLoader<'info, Market>>> {
+    require_eq!(accounts.len(), expected, KeelError::WrongAccountCount);
+    let mut markets: Vec<AccountLoader<Market>> = Vec::with_capacity(expected);
+    for account in accounts {
+        let market = AccountLoader::<Market>::try_from(account)?;
+        require_keys_eq!(market.load()?.group, book.group, KeelError::OtherGroup);
+        for other in &markets {
+            require_keys_neq!(other.key(), market.key(), KeelError::DuplicateMarket);
+        }
+        markets.push(market);
+    }
+    Ok(markets)
+}
+
+/// Where both sides of a liquidation hold the leg: the market's position, or with a bank the deposit
+/// and the closed position.
+pub fn liquidation_target(
+    account: &MarginRefMut,
+    liquidator: &MarginRefMut,
+    market: &Market,
+    bank: Option<&Bank>,
+) -> Result<Target> {
+    let slot = account
+        .view()
+        .held_slot(market.index)
+        .ok_or(KeelError::NothingToLiquidate)?;
+    let liquidator_slot = liquidator
+        .view()
+        .position_slot(market.index, |_| true)
+        .ok_or(KeelError::NoFreePositionSlot)?;
+    let Some(bank) = bank else {
+        return Ok(Target::Position {
+            slot,
+            liquidator_slot,
+        });
+    };
+
+    let balance_slot = account
+        .view()
+        .balance_slot(bank.index)
+        .ok_or(KeelError::NothingToLiquidate)?;
+    let liquidator_balance_slot = liquidator
+        .view()
+        .balance_slot(bank.index)
+        .or_else(|| liquidator.view().free_balance_slot())
+        .ok_or(KeelError::NoFreeBalanceSlot)?;
+    Ok(Target::Deposit {
+        balance_slot,
+        position_slot: slot,
+        liquidator_balance_slot,
+        liquidator_position_slot: liquidator_slot,
+    })
+}

@@ -1,0 +1,21 @@
+//! The harness: Keel's compiled bytecode in an embedded VM, with real token programs, real
+//! price-account bytes and a clock that the test holds.
+//!
+//! - [`Vm`]: program, payer, clock; sends transactions and keeps what they cost.
+//! - [`PriceUpdate`]: the bytes of a `PriceUpdateV2` account.
+//! - [`World`]: a whole group made by the operator's own migration, with traders and a pool.
+//!
+//! Keys, seeds and the VM's features are fixed, so that compute units repeat to the unit.
+#![forbid(unsafe_code)]
+
+mod artifacts;
+mod prices;
+mod tokens;
+mod vm;
+mod world;
+
+pub use artifacts::{ArtifactMissing, program_file};
+pub use prices::PriceUpdate;
+pub use tokens::TokenKind;
+pub use vm::{Failure, Sent, Vm, keypair};
+pub use world::{Asset, Trader, World, market};

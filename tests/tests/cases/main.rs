@@ -1,0 +1,3 @@
+//! Behaviour of the compiled program, one module per subject.
+
+mod trading;
