@@ -111,89 +111,114 @@ const MILLION: i64 = 1_000_000_000_000;
 impl GroupConfig {
     /// USDC as quote, SOL, BTC and ETH as collateral, a perpetual on each of the three.
     pub fn standard(id: u64, usdc: Token, sol: Token, btc: Token, eth: Token) -> Self {
-        let asset = |symbol: &str, feed: &str| AssetConfig {
-            symbol: symbol.to_owned(),
-            lot_decimals: 3,
-            token_decimals: 8,
-            low_price: 10,
-            high_price: 10_000,
-            sources: [pull_source(feed), NO_SOURCE],
-            range: 80_000,
-            systematic: 850,
-            depth: 10 * MILLION,
-        };
-        let collateral = |asset: AssetConfig, token: Token| TokenConfig {
-            asset,
-            token,
-            maint_asset_weight: 950_000,
-            init_asset_weight: 900_000,
-            maint_liab_weight: 1_050_000,
-            init_liab_weight: 1_100_000,
-            deposit_cap: 1 << 60,
-        };
-        let quote = TokenConfig {
-            maint_asset_weight: 1_000_000,
-            init_asset_weight: 1_000_000,
-            maint_liab_weight: 1_000_000,
-            init_liab_weight: 1_000_000,
-            ..collateral(
-                AssetConfig {
-                    lot_decimals: 1,
-                    token_decimals: 6,
-                    low_price: 1,
-                    high_price: 10,
-                    range: 20_000,
-                    ..asset("USDC", feeds::USDC_USD)
-                },
-                usdc,
-            )
-        };
-        let sol_asset = AssetConfig {
-            token_decimals: 9,
-            range: 100_000,
-            depth: 5 * MILLION,
-            ..asset("SOL", feeds::SOL_USD)
-        };
-        let btc_asset = AssetConfig {
-            lot_decimals: 5,
-            low_price: 5_000,
-            high_price: 1_000_000,
-            range: 70_000,
-            systematic: 900,
-            depth: 20 * MILLION,
-            ..asset("BTC", feeds::BTC_USD)
-        };
-        let eth_asset = AssetConfig {
-            lot_decimals: 4,
-            low_price: 200,
-            high_price: 50_000,
-            ..asset("ETH", feeds::ETH_USD)
-        };
-        let perp = |symbol: &str, token: usize| MarketConfig {
-            symbol: symbol.to_owned(),
-            token,
-            open_interest_cap: 1_000_000_000,
-            min_size: 1,
-            taker_fee: 500,
-            base_spread: 200,
-            conf_share: 250_000,
-            max_age_fill_s: 10,
-        };
         Self {
             id,
             tokens: vec![
-                quote,
-                collateral(sol_asset, sol),
-                collateral(btc_asset, btc),
-                collateral(eth_asset, eth),
+                quote(usdc),
+                collateral(sol_asset(), sol),
+                collateral(btc_asset(), btc),
+                collateral(eth_asset(), eth),
             ],
-            markets: vec![perp("SOL-PERP", 1), perp("BTC-PERP", 2), perp("ETH-PERP", 3)],
+            markets: vec![
+                perpetual("SOL-PERP", 1),
+                perpetual("BTC-PERP", 2),
+                perpetual("ETH-PERP", 3),
+            ],
             pool: PoolConfig {
                 equity_cap: 100_000_000_000_000,
                 pool_factor: 3_000_000,
                 asset_cap: 20_000_000_000_000,
             },
         }
+    }
+}
+
+/// What the standard assets have in common.
+fn asset(symbol: &str, feed: &str) -> AssetConfig {
+    AssetConfig {
+        symbol: symbol.to_owned(),
+        lot_decimals: 3,
+        token_decimals: 8,
+        low_price: 10,
+        high_price: 10_000,
+        sources: [pull_source(feed), NO_SOURCE],
+        range: 80_000,
+        systematic: 850,
+        depth: 10 * MILLION,
+    }
+}
+
+fn sol_asset() -> AssetConfig {
+    AssetConfig {
+        token_decimals: 9,
+        range: 100_000,
+        depth: 5 * MILLION,
+        ..asset("SOL", feeds::SOL_USD)
+    }
+}
+
+fn btc_asset() -> AssetConfig {
+    AssetConfig {
+        lot_decimals: 5,
+        low_price: 5_000,
+        high_price: 1_000_000,
+        range: 70_000,
+        systematic: 900,
+        depth: 20 * MILLION,
+        ..asset("BTC", feeds::BTC_USD)
+    }
+}
+
+fn eth_asset() -> AssetConfig {
+    AssetConfig {
+        lot_decimals: 4,
+        low_price: 200,
+        high_price: 50_000,
+        ..asset("ETH", feeds::ETH_USD)
+    }
+}
+
+/// The settlement token: worth one, whatever it is used for.
+fn quote(token: Token) -> TokenConfig {
+    let asset = AssetConfig {
+        lot_decimals: 1,
+        token_decimals: 6,
+        low_price: 1,
+        high_price: 10,
+        range: 20_000,
+        ..asset("USDC", feeds::USDC_USD)
+    };
+    TokenConfig {
+        maint_asset_weight: 1_000_000,
+        init_asset_weight: 1_000_000,
+        maint_liab_weight: 1_000_000,
+        init_liab_weight: 1_000_000,
+        ..collateral(asset, token)
+    }
+}
+
+fn collateral(asset: AssetConfig, token: Token) -> TokenConfig {
+    TokenConfig {
+        asset,
+        token,
+        maint_asset_weight: 950_000,
+        init_asset_weight: 900_000,
+        maint_liab_weight: 1_050_000,
+        init_liab_weight: 1_100_000,
+        deposit_cap: 1 << 60,
+    }
+}
+
+fn perpetual(symbol: &str, token: usize) -> MarketConfig {
+    MarketConfig {
+        symbol: symbol.to_owned(),
+        token,
+        open_interest_cap: 1_000_000_000,
+        min_size: 1,
+        taker_fee: 500,
+        base_spread: 200,
+        conf_share: 250_000,
+        max_age_fill_s: 10,
     }
 }
 

@@ -4,11 +4,13 @@
 //! - [`Vm`]: program, payer, clock; sends transactions and keeps what they cost.
 //! - [`PriceUpdate`]: the bytes of a `PriceUpdateV2` account.
 //! - [`World`]: a whole group made by the operator's own migration, with traders and a pool.
+//! - [`bench`]: compute units of every instruction, in the shapes of the architecture.
 //!
 //! Keys, seeds and the VM's features are fixed, so that compute units repeat to the unit.
 #![forbid(unsafe_code)]
 
 mod artifacts;
+pub mod bench;
 mod prices;
 mod tokens;
 mod vm;

@@ -20,7 +20,7 @@ use crate::artifacts::{ArtifactMissing, program_file};
 /// Most units that a transaction may use.
 pub const MAX_UNITS: u32 = 1_400_000;
 /// What the compute-budget instruction of every transaction costs.
-const BUDGET_UNITS: u64 = 150;
+pub(crate) const BUDGET_UNITS: u64 = 150;
 
 /// A key that is the same in every run.
 pub fn keypair(seed: u64) -> Keypair {
@@ -148,6 +148,28 @@ impl Vm {
         instructions: &[Instruction],
         signers: &[&Keypair],
     ) -> Result<Sent, Failure> {
+        let transaction = self.transaction(instructions, signers);
+        match self.svm.send_transaction(transaction) {
+            Ok(meta) => Ok(sent(meta)),
+            Err(failed) => Err(failure(failed)),
+        }
+    }
+
+    /// What [`Self::send`] would do, leaving every account as it is.
+    pub fn simulate(
+        &self,
+        instructions: &[Instruction],
+        signers: &[&Keypair],
+    ) -> Result<Sent, Failure> {
+        let transaction = self.transaction(instructions, signers);
+        match self.svm.simulate_transaction(transaction) {
+            Ok(simulated) => Ok(sent(simulated.meta)),
+            Err(failed) => Err(failure(failed)),
+        }
+    }
+
+    /// The instructions behind their budget, signed by the payer and by whom they need.
+    fn transaction(&self, instructions: &[Instruction], signers: &[&Keypair]) -> Transaction {
         let budget = [ComputeBudgetInstruction::set_compute_unit_limit(MAX_UNITS)];
         let all: Vec<Instruction> = budget.iter().chain(instructions).cloned().collect();
         let message = Message::new(&all, Some(&self.payer.pubkey()));
@@ -162,10 +184,7 @@ impl Vm {
         }
         let mut transaction = Transaction::new_unsigned(message);
         transaction.partial_sign(&keys, self.svm.latest_blockhash());
-        match self.svm.send_transaction(transaction) {
-            Ok(meta) => Ok(sent(meta)),
-            Err(failed) => Err(failure(failed)),
-        }
+        transaction
     }
 
     /// Sends one instruction and keeps its units under its name.

@@ -7,7 +7,7 @@ use crate::fill::{
     check_limit, check_slip, fill_amount, is_risk_reducing, plan_fill, FillPlan, Reduction,
 };
 use crate::limits::check_growth;
-use crate::margin::{self, count_assets, Gains, Health, InitialTerms};
+use crate::margin::{self, count_assets, Health, InitialTerms};
 use crate::num::ppm_ceil;
 use crate::pool::{half_spread, PoolTerms};
 use crate::price::{permits, Action};
@@ -79,6 +79,21 @@ pub struct OrderBuffers<'a> {
     pub maker: &'a mut [(usize, PositionLeg)],
 }
 
+/// The two margin accounts of an order.
+#[derive(Debug)]
+pub struct Parties<'a, T, M> {
+    pub taker: &'a T,
+    /// The pool's book.
+    pub maker: &'a M,
+}
+
+/// What is asked of an order besides its legs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderTerms {
+    pub intent: Intent,
+    pub pool: PoolTerms,
+}
+
 /// What the order does besides its fills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrderOutcome {
@@ -91,29 +106,32 @@ pub struct OrderOutcome {
 ///
 /// Fill price: the mark, half a spread (`base + conf * conf_share`) against the taker, rounded
 /// against him by at most an atom. Refused beyond the limit price, beyond `max_fill_deviation`
-/// (half a range) from the mark, on a price that is unfit or older than the market allows, beyond
-/// the open-interest cap, below the smallest size (1.6, 1.7, 5.7, 10.2).
+/// (half a range; a quarter, `max_close_slip`, when closing) from the mark, on a price that is unfit
+/// or older than the market allows, beyond the open-interest cap, below the smallest size (1.6, 1.7,
+/// 5.7, 10.2).
 ///
 /// The taker ends with Initial health at or above zero, or, when closing, has reduced risk (5.7).
 /// The pool ends at or above Initial with `pool_factor` when an order opens, and at or above
-/// Maintenance when it closes.
+/// Maintenance when it closes. The buffers are as long as the order; what they held is overwritten.
 pub fn plan_order<B: Book, T: Legs, M: Legs>(
     book: &B,
-    taker: &T,
-    maker: &M,
+    parties: &Parties<'_, T, M>,
     orders: &[Order],
-    intent: Intent,
-    pool: PoolTerms,
+    terms: OrderTerms,
     buffers: &mut OrderBuffers<'_>,
     scratch: &mut Scratch<'_>,
 ) -> Result<OrderOutcome, RiskError> {
+    let Parties { taker, maker } = *parties;
+    let slots = (buffers.fills.iter_mut())
+        .zip(buffers.taker.iter_mut())
+        .zip(buffers.maker.iter_mut());
     let mut fees = 0i64;
-    for (index, order) in orders.iter().enumerate() {
-        let fill = fill_leg(book, taker, maker, order, intent)?;
-        fees += fill.plan.fee.0;
-        buffers.taker[index] = (order.taker_slot, fill.plan.taker_after);
-        buffers.maker[index] = (order.maker_slot, fill.plan.maker_after);
-        buffers.fills[index] = fill;
+    for (order, ((filled, taker_leg), maker_leg)) in orders.iter().zip(slots) {
+        let fill = fill_leg(book, parties, order, terms.intent)?;
+        fees = fees.saturating_add(fill.plan.fee.0);
+        *taker_leg = (order.taker_slot, fill.plan.taker_after);
+        *maker_leg = (order.maker_slot, fill.plan.maker_after);
+        *filled = fill;
     }
 
     let fees = Atoms(fees);
@@ -127,8 +145,11 @@ pub fn plan_order<B: Book, T: Legs, M: Legs>(
         balances: &[],
         positions: &*buffers.maker,
     };
-    let taker_initial = judge_taker(book, taker, &taker_after, orders, intent, fees, scratch)?;
-    judge_pool(book, &maker_after, orders, intent, pool, scratch)?;
+    let taker_initial = match terms.intent {
+        Intent::Open => judge_open(book, &taker_after, scratch),
+        Intent::Close => judge_close(book, taker, &taker_after, fees, scratch),
+    }?;
+    judge_pool(book, &maker_after, orders, terms, scratch)?;
     Ok(OrderOutcome {
         taker_initial,
         fees,
@@ -138,17 +159,17 @@ pub fn plan_order<B: Book, T: Legs, M: Legs>(
 /// One leg at the pool's quote, without regard to health.
 fn fill_leg<B: Book, T: Legs, M: Legs>(
     book: &B,
-    taker: &T,
-    maker: &M,
+    parties: &Parties<'_, T, M>,
     order: &Order,
     intent: Intent,
 ) -> Result<LegFill, RiskError> {
+    let Parties { taker, maker } = *parties;
     let terms = book.instrument(order.instrument);
     let asset = book.asset(terms.asset);
     let quality = book.quality(terms.asset);
-    let action = match intent {
-        Intent::Open => Action::Increase,
-        Intent::Close => Action::Reduce,
+    let (action, most) = match intent {
+        Intent::Open => (Action::Increase, Ppm(asset.range.0 / 2)),
+        Intent::Close => (Action::Reduce, Ppm(asset.range.0 / 4)),
     };
     if !permits(action, quality.tier) || quality.age_s > order.market.max_age_fill_s {
         return Err(RiskError::PriceUnfit {
@@ -167,7 +188,7 @@ fn fill_leg<B: Book, T: Legs, M: Legs>(
     );
     let amount = fill_amount(order.size, terms.mark, spread)?;
     check_limit(order.size, amount, terms.mark, order.limit_price)?;
-    check_slip(order.size, amount, terms.mark, Ppm(asset.range.0 / 2))?;
+    check_slip(order.size, amount, terms.mark, most)?;
 
     let fee = Atoms(ppm_ceil(amount.0.unsigned_abs(), order.market.taker_fee) as i64);
     let maker_before = position_at(maker, order.maker_slot, order.instrument);
@@ -239,23 +260,12 @@ fn check_dust<B: Book>(
     Ok(())
 }
 
-/// Initial at the end, or the reduction rule of 5.7 when closing.
-fn judge_taker<B: Book, T: Legs, A: Legs>(
+/// Initial at the end, with prices fit to increase exposure and within the account's limits.
+fn judge_open<B: Book, A: Legs>(
     book: &B,
-    before: &T,
     after: &A,
-    orders: &[Order],
-    intent: Intent,
-    fees: Atoms,
     scratch: &mut Scratch<'_>,
 ) -> Result<Health, RiskError> {
-    let counted = InitialTerms {
-        gains: Gains::Counted,
-        factor: None,
-    };
-    if intent == Intent::Close {
-        return judge_close(book, before, after, orders, fees, counted, scratch);
-    }
     require_prices(book, after, Action::Increase, |quality| {
         quality.max_age_margin_s
     })?;
@@ -263,7 +273,7 @@ fn judge_taker<B: Book, T: Legs, A: Legs>(
         return Err(RiskError::TooManyAssets);
     }
 
-    let initial = margin::initial(book, after, counted, scratch);
+    let initial = margin::initial(book, after, InitialTerms::COUNTED, scratch);
     if initial.health().0 < 0 {
         return Err(RiskError::BelowInitial {
             equity: initial.equity,
@@ -280,48 +290,46 @@ fn judge_taker<B: Book, T: Legs, A: Legs>(
     Ok(initial)
 }
 
+/// Both healths at zero or above, or the reduction rule of 5.7. The state before is judged only when
+/// it decides. Prices of other assets block no exit.
 fn judge_close<B: Book, T: Legs, A: Legs>(
     book: &B,
     before: &T,
     after: &A,
-    orders: &[Order],
     fees: Atoms,
-    counted: InitialTerms,
     scratch: &mut Scratch<'_>,
 ) -> Result<Health, RiskError> {
-    let after = margin::both(book, after, counted, scratch);
+    let after = margin::both(book, after, InitialTerms::COUNTED, scratch);
     if after.initial.health().0 >= 0 && after.maintenance.health().0 >= 0 {
         return Ok(after.initial);
     }
 
-    let before = margin::both(book, before, counted, scratch);
-    let _ = orders;
-    is_risk_reducing(&before, &after, Reduction { fees }).map(|()| after.initial)
+    let before = margin::both(book, before, InitialTerms::COUNTED, scratch);
+    is_risk_reducing(&before, &after, Reduction { fees })?;
+    Ok(after.initial)
 }
 
-/// The pool's side (10.2): what opens leaves it at Initial with its own factor and every touched
-/// asset within its cap; what closes leaves it at Maintenance.
+/// The pool's side (10.2): what opens leaves it at Initial with its own factor, on fresh prices, and
+/// every touched asset within its cap; what closes leaves it at Maintenance.
 fn judge_pool<B: Book, A: Legs>(
     book: &B,
     after: &A,
     orders: &[Order],
-    intent: Intent,
-    pool: PoolTerms,
+    terms: OrderTerms,
     scratch: &mut Scratch<'_>,
 ) -> Result<(), RiskError> {
-    require_prices(book, after, Action::Reduce, |quality| {
-        quality.max_age_margin_s
-    })?;
-    let health = match intent {
-        Intent::Open => margin::initial(
-            book,
-            after,
-            InitialTerms {
-                gains: Gains::Counted,
-                factor: Some(pool.factor),
-            },
-            scratch,
-        ),
+    let health = match terms.intent {
+        Intent::Open => {
+            require_prices(book, after, Action::Reduce, |quality| {
+                quality.max_age_margin_s
+            })?;
+            check_asset_caps(book, after, orders, terms.pool)?;
+            let initial = InitialTerms {
+                factor: Some(terms.pool.factor),
+                ..InitialTerms::COUNTED
+            };
+            margin::initial(book, after, initial, scratch)
+        }
         Intent::Close => margin::maintenance(book, after, scratch),
     };
     if health.health().0 < 0 {
@@ -330,17 +338,23 @@ fn judge_pool<B: Book, A: Legs>(
             requirement: health.requirement,
         });
     }
+    Ok(())
+}
 
-    if intent == Intent::Open {
-        for order in orders {
-            let asset = book.instrument(order.instrument).asset;
-            let net = margin::net_value(book, after, asset);
-            if net.0.saturating_abs() > pool.asset_cap.0 {
-                return Err(RiskError::PoolAssetCap {
-                    net,
-                    cap: pool.asset_cap,
-                });
-            }
+fn check_asset_caps<B: Book, A: Legs>(
+    book: &B,
+    after: &A,
+    orders: &[Order],
+    pool: PoolTerms,
+) -> Result<(), RiskError> {
+    for order in orders {
+        let asset = book.instrument(order.instrument).asset;
+        let net = margin::net_value(book, after, asset);
+        if net.0.saturating_abs() > pool.asset_cap.0 {
+            return Err(RiskError::PoolAssetCap {
+                net,
+                cap: pool.asset_cap,
+            });
         }
     }
     Ok(())

@@ -80,6 +80,38 @@ fn a_step_stops_at_the_end() {
     assert!(!assess(&one_asset(), &account).maintenance.is_liquidatable());
 }
 
+/// 8.1: a size so large that eight tries all pass the end takes nothing.
+#[test]
+fn a_size_far_beyond_the_end_is_told_what_was_tried() {
+    let account = TestAccount::default()
+        .with_balance(0, 99_999_000_000)
+        .with_position(0, 1_000_000, -1_000_000_000_000);
+    let none = LiquidationTerms {
+        buffer: Ppm(0),
+        ..TERMS
+    };
+    let mut lanes = vec![0; Scratch::MAX_LANES];
+    let mut scratch = Scratch::new(&mut lanes);
+    let target = position(0, 0);
+    let mut ask = |max_size| {
+        let (book, rich) = (one_asset(), rich());
+        plan_liquidation(
+            &book,
+            &account,
+            &rich,
+            target,
+            Lots(max_size),
+            none,
+            &mut scratch,
+        )
+    };
+    // $1 short of Maintenance and no buffer: eleven lots reach it.
+    let refused = RiskError::SizeBeyondEnd { least_tried: 7_812 };
+    assert_eq!(ask(1_000_000).unwrap_err(), refused);
+    assert_eq!(ask(1_000).unwrap().size, Lots(7));
+    assert_eq!(ask(20).unwrap().size, Lots(11));
+}
+
 /// 8.1: long and short are one path.
 #[test]
 fn a_short_is_taken_like_a_long() {
@@ -342,6 +374,22 @@ fn any_target(account: &TestAccount, choice: usize) -> Option<Target> {
     (!open.is_empty()).then(|| position(open[choice / 3 % open.len()], 0))
 }
 
+/// 8.1 once more: whether `size` lots of a position, penalty paid, reach the end.
+fn reaches_the_end(book: &TestBook, account: &TestAccount, slot: usize, size: i64) -> bool {
+    let before = assess(book, account).maintenance.health().0;
+    let mut account = account.clone();
+    let leg = &mut account.positions[slot];
+    let lots = size * leg.size.0.signum();
+    let amount = num::value_floor(Lots(lots), book.instrument(leg.instrument).mark).0;
+    leg.size.0 -= lots;
+    leg.quote.0 += amount;
+    let after = assess(book, &account).maintenance;
+    let gain = after.health().0 - before;
+    let fee = num::ppm_ceil(amount.unsigned_abs(), TERMS.fee) as i64;
+    let equity = i128::from(after.equity.0 - fee.min(gain.max(0) / 2));
+    equity * 1_000_000 >= i128::from(after.requirement.0) * 1_050_000
+}
+
 proptest! {
     #![proptest_config(config(3_000))]
 
@@ -383,16 +431,10 @@ proptest! {
         let judged = assess(&book, &after).maintenance;
         prop_assert_eq!(judged, step.after);
 
-        let ended = |size: i64| {
-            let health = if size == step.size.0.abs() { Ok(step.after) } else {
-                plan(&book, &account, &liquidator, target, size).map(|p| p.after)
-            };
-            health.is_ok_and(|h| i128::from(h.equity.0) * 1_000_000 >= i128::from(h.requirement.0) * 1_050_000 + 1_000_000)
-        };
         let size = step.size.0.abs();
-        let left = ours.size.0 != 0 || (held.size.0 == 0 && ours.quote.0 < 0 && after.balances.iter().any(|b| b.shares.0 > 0));
-        if left && size > 1 && ended(size) && matches!(target, Target::Position { .. }) {
-            prop_assert!(!ended(size - 1), "passes the end by more than a lot");
+        if matches!(target, Target::Position { .. }) && ours.size.0 != 0 && size > 1 {
+            let passes = reaches_the_end(&book, &account, step.account.position.0, size - 1);
+            prop_assert!(!passes, "passes the end by more than a lot");
         }
     }
 

@@ -305,3 +305,25 @@ fn a_gain_cut_at_minus_one_is_seen() {
     let parts = assess(&book, &account).maintenance_parts;
     assert_eq!(parts.systemic, Atoms(561_000_000));
 }
+
+/// 1.6: losses above 2^48 are shifted towards plus infinity. Scans of 3 and 4 times 2^47 + 1 with
+/// b = 0 have the exact root 5 times it.
+#[test]
+fn shifted_losses_are_never_rounded_down() {
+    let mut book = empty_book();
+    let terms = AssetTerms {
+        range: Ppm(1_000_000),
+        systematic: 0,
+        lot_price: Price::ONE,
+        ..plain_asset()
+    };
+    book.list(terms, [1_000_000; 4], 1);
+    book.list(terms, [1_000_000; 4], 1);
+    let unit = (1i64 << 47) + 1;
+    let account = TestAccount::default()
+        .with_position(0, 3 * unit, 0)
+        .with_position(1, -4 * unit, 0);
+    let parts = assess(&book, &account).maintenance_parts;
+    assert_eq!(parts.rule, Rule::OneFactor);
+    assert!((5 * unit..5 * unit + 8).contains(&parts.one_factor.0));
+}

@@ -17,7 +17,8 @@ pub struct CheckConservation<'info> {
 /// how many were checked and how many failed.
 pub fn handler<'info>(ctx: Context<'info, CheckConservation<'info>>, banks: u8) -> Result<()> {
     let book = ctx.accounts.risk_book.load()?;
-    let pairs = usize::from(banks) * 2;
+    let banks = usize::from(banks);
+    let pairs = banks + banks;
     require_gte!(
         ctx.remaining_accounts.len(),
         pairs,

@@ -29,11 +29,12 @@ impl BankArgs {
     /// Maintenance (margin-spec 5.5).
     fn validate(&self, is_quote: bool) -> Result<()> {
         const ONE: u32 = 1_000_000;
+        const MOST: u32 = 5_000_000;
         let ordered = self.init_asset_weight <= self.maint_asset_weight
             && self.maint_asset_weight <= ONE
             && ONE <= self.maint_liab_weight
             && self.maint_liab_weight <= self.init_liab_weight
-            && self.init_liab_weight <= 5 * ONE;
+            && self.init_liab_weight <= MOST;
         require!(ordered, KeelError::ParameterOutOfRange);
 
         let weightless = self.init_asset_weight == ONE && self.init_liab_weight == ONE;

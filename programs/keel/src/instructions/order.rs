@@ -1,7 +1,10 @@
 //! `open_position` and `close_position`: one or more fills against the pool, judged once, at the end.
 
 use anchor_lang::prelude::*;
-use keel_risk::{plan_order, Health, Intent, LegFill, Lots, Order, OrderBuffers, PositionLeg};
+use keel_risk::{
+    plan_order, Health, Intent, LegFill, Lots, Order, OrderBuffers, OrderTerms, Parties,
+    PositionLeg,
+};
 use keel_state::{BookView, MarginAccount, MarginKind, Market, Pool, RiskBook, Workspace};
 
 use crate::errors::{KeelError, Merits};
@@ -91,11 +94,15 @@ pub fn handler<'info>(
 
     let outcome = plan_order(
         &view,
-        &taker.view(),
-        &maker.view(),
+        &Parties {
+            taker: &taker.view(),
+            maker: &maker.view(),
+        },
         &orders,
-        intent,
-        accounts.pool.load()?.terms(),
+        OrderTerms {
+            intent,
+            pool: accounts.pool.load()?.terms(),
+        },
         &mut legs.buffers(),
         &mut workspace.scratch(),
     )
