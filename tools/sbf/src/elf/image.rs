@@ -198,7 +198,11 @@ mod tests {
         code[9] = SOURCE_RELATIVE << 4;
         code[12..16].copy_from_slice(&1i32.to_le_bytes());
         assert_eq!(relative_calls(&code, &BTreeSet::new()).unwrap(), [24]);
-        assert!(relative_calls(&code, &BTreeSet::from([8])).unwrap().is_empty());
+        assert!(
+            relative_calls(&code, &BTreeSet::from([8]))
+                .unwrap()
+                .is_empty()
+        );
     }
 
     #[test]

@@ -5,9 +5,12 @@ use super::{lower, routines};
 use crate::elf;
 use crate::llvm::{Context, Linkage, Machine, Module};
 use anyhow::{Context as _, Result, bail};
+use std::fs;
 
 /// The one symbol that the virtual machine looks up.
 const ENTRYPOINT: &str = "entrypoint";
+/// Names a file to write the lowered program to, in LLVM's text form, for a look at what went wrong.
+const EMIT_IR: &str = "KEEL_SBF_EMIT_IR";
 const RUNTIME: &str = include_str!("../../assets/runtime.ll");
 
 /// Compiles a program, or returns `None` when the modules define no `entrypoint`.
@@ -29,6 +32,9 @@ pub fn compile(modules: &[Bitcode]) -> Result<Option<Vec<u8>>> {
     module.verify("optimisation")?;
     add_runtime(module)?;
     lower_everything(machine, module)?;
+    if let Some(path) = std::env::var_os(EMIT_IR) {
+        fs::write(&path, module.print()).context("cannot write the intermediate form")?;
+    }
     let object = generate(machine, module)?;
     let errors = context.diagnostics().errors();
     if !errors.is_empty() {
@@ -104,6 +110,7 @@ fn lower_everything(machine: Machine, module: Module) -> Result<()> {
     lower::division::lower_signed_division(module);
     lower::wide::lower_wide_arithmetic(module)?;
     retire_wide_routines(module);
+    lower::results::extend_narrow_results(module);
     lower::cleanup::strip_sret(module);
     module.verify("wide arithmetic")?;
     machine.run_passes(module, "always-inline,function(sroa,early-cse,simplifycfg)")?;

@@ -7,7 +7,7 @@ pub const MEMORY: [&str; 5] = ["memcpy", "memmove", "memset", "memcmp", "bcmp"];
 ///
 /// The `__sbf_` ones are in `assets/runtime.ll`, the others in the compiler's own
 /// `compiler_builtins`.
-pub const WIDE: [&str; 25] = [
+pub const WIDE: [&str; 27] = [
     "__divti3",
     "__fixdfti",
     "__fixsfti",
@@ -24,7 +24,9 @@ pub const WIDE: [&str; 25] = [
     "__sbf_join",
     "__sbf_lshr128",
     "__sbf_mul128",
+    "__sbf_mul256",
     "__sbf_mulwide",
+    "__sbf_mulwide128",
     "__sbf_shl128",
     "__sbf_smulo128",
     "__sbf_smulo64",

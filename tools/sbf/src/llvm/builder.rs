@@ -22,6 +22,15 @@ impl Builder {
         unsafe { core::LLVMPositionBuilderBefore(self.0, instruction.raw()) };
     }
 
+    /// Gives a function, still empty, its first block, and writes there.
+    pub fn start_body(self, context: Context, function: Value) {
+        // SAFETY: live handles.
+        unsafe {
+            let block = core::LLVMAppendBasicBlockInContext(context.raw, function.raw(), UNNAMED);
+            core::LLVMPositionBuilderAtEnd(self.0, block);
+        }
+    }
+
     pub fn compare(self, predicate: IntPredicate, left: Value, right: Value) -> Value {
         // SAFETY: live handles.
         Value::from_raw(unsafe {
@@ -111,6 +120,17 @@ impl Builder {
     /// Calls a function by its own type.
     pub fn call_function(self, function: Value, arguments: &[Value]) -> Value {
         self.call(function.function_type(), function, arguments)
+    }
+
+    /// Reads the bits of a value as a value of another type of the same size.
+    pub fn reinterpret(self, value: Value, ty: Type) -> Value {
+        // SAFETY: live handles.
+        Value::from_raw(unsafe { core::LLVMBuildBitCast(self.0, value.raw(), ty.raw(), UNNAMED) })
+    }
+
+    pub fn return_value(self, value: Value) {
+        // SAFETY: live handles.
+        unsafe { core::LLVMBuildRet(self.0, value.raw()) };
     }
 
     pub fn return_void(self) {

@@ -228,7 +228,6 @@ impl Module {
     }
 
     /// The module as text.
-    #[cfg(test)]
     pub fn print(self) -> String {
         // SAFETY: live handle.
         take_message(unsafe { core::LLVMPrintModuleToString(self.raw) })

@@ -84,12 +84,6 @@ impl Value {
         !unsafe { core::LLVMIsAZExtInst(self.0) }.is_null()
     }
 
-    /// The value of a constant of at most 64 bits.
-    pub fn constant_u64(self) -> u64 {
-        // SAFETY: live handle; callers pass constants of at most 64 bits.
-        unsafe { core::LLVMConstIntGetZExtValue(self.0) }
-    }
-
     pub fn truncated_constant(self, ty: Type) -> Value {
         // SAFETY: live handles.
         Value(unsafe { core::LLVMConstTrunc(self.0, ty.0) })
@@ -256,6 +250,14 @@ impl Value {
         // SAFETY: live handles of calls.
         unsafe {
             let convention = core::LLVMGetInstructionCallConv(other.0);
+            core::LLVMSetInstructionCallConv(self.0, convention);
+        }
+    }
+
+    pub fn copy_call_convention_of_function(self, function: Value) {
+        // SAFETY: live handles of a call and of a function.
+        unsafe {
+            let convention = core::LLVMGetFunctionCallConv(function.0);
             core::LLVMSetInstructionCallConv(self.0, convention);
         }
     }

@@ -3,6 +3,7 @@
 pub mod arguments;
 pub mod cleanup;
 pub mod division;
+pub mod results;
 pub mod wide;
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 
 use crate::llvm::{Builder, Module, Opcode, Type, TypeKind, Value};
 use anyhow::{Context as _, Result, bail, ensure};
+use std::cmp::Ordering;
 
 const WIDE_BITS: u32 = 128;
 const NARROW_BITS: u32 = 64;
@@ -90,6 +91,9 @@ impl Lowering {
             Opcode::LLVMSIToFP | Opcode::LLVMUIToFP if instruction.operand(0).ty() == self.wide => {
                 self.float_from_wide(instruction)?
             }
+            Opcode::LLVMMul if instruction.ty().integer_width() == Some(2 * WIDE_BITS) => {
+                self.double_product(instruction)?
+            }
             _ if instruction.ty() != self.wide => return Ok(()),
             Opcode::LLVMFPToSI => self.wide_from_float(true, instruction.operand(0))?,
             Opcode::LLVMFPToUI => self.wide_from_float(false, instruction.operand(0))?,
@@ -145,30 +149,43 @@ impl Lowering {
     /// A product: of two 64-bit halves where that is all there is, else of four.
     fn product(&self, multiplication: Value) -> Result<Value> {
         let (left, right) = (multiplication.operand(0), multiplication.operand(1));
-        match (self.as_narrow(left), self.as_narrow(right)) {
+        match (
+            self.as_half(left, self.narrow),
+            self.as_half(right, self.narrow),
+        ) {
             (Some(left), Some(right)) => self.call("__sbf_mulwide", &[left, right]),
             _ => self.call("__sbf_mul128", &[left, right]),
         }
     }
 
-    /// The low half of a wide value whose high half is known to be zero.
-    fn as_narrow(&self, value: Value) -> Option<Value> {
+    /// A product of 256 bits, which Rust's `widening_mul` of 128-bit integers asks for.
+    fn double_product(&self, multiplication: Value) -> Result<Value> {
+        let (left, right) = (multiplication.operand(0), multiplication.operand(1));
+        match (
+            self.as_half(left, self.wide),
+            self.as_half(right, self.wide),
+        ) {
+            (Some(left), Some(right)) => self.call("__sbf_mulwide128", &[left, right]),
+            _ => self.call("__sbf_mul256", &[left, right]),
+        }
+    }
+
+    /// The low half of a value whose high half is known to be zero.
+    fn as_half(&self, value: Value, half: Type) -> Option<Value> {
+        let half_bits = half.integer_width()?;
         if value.is_zero_extension() {
             let source = value.operand(0);
-            return match source.ty().integer_width() {
-                Some(NARROW_BITS) => Some(source),
-                Some(bits) if bits < NARROW_BITS => {
-                    Some(self.builder.zero_extend(source, self.narrow))
-                }
-                _ => None,
+            let bits = source.ty().integer_width()?;
+            return match bits.cmp(&half_bits) {
+                Ordering::Less => Some(self.builder.zero_extend(source, half)),
+                Ordering::Equal => Some(source),
+                Ordering::Greater => None,
             };
         }
         if value.is_constant_int() {
-            let by = self.wide.constant(u64::from(NARROW_BITS));
-            let high = self.builder.binary(Opcode::LLVMLShr, value, by);
-            let is_small =
-                high.is_constant_int() && high.truncated_constant(self.narrow).constant_u64() == 0;
-            return is_small.then(|| value.truncated_constant(self.narrow));
+            let low = value.truncated_constant(half);
+            let again = self.builder.zero_extend(low, value.ty());
+            return (again == value).then_some(low);
         }
         None
     }
@@ -287,6 +304,22 @@ mod tests {
         .unwrap();
         assert!(text.contains("@__sbf_mulwide(i64 %a, i64 %b)"), "{text}");
         assert!(text.contains("@__sbf_mul128(i128 %a, i128 10)"), "{text}");
+    }
+
+    #[test]
+    fn a_double_width_product_of_two_extended_integers_is_lowered() {
+        let text = lowered(
+            "define i128 @f(i128 %a) {
+               %x = zext i128 %a to i256
+               %p = mul i256 %x, 76624777043294442917917351357515459181
+               %h = lshr i256 %p, 128
+               %r = trunc i256 %h to i128
+               ret i128 %r
+             }",
+        )
+        .unwrap();
+        let call = "@__sbf_mulwide128(i128 %a, i128 76624777043294442917917351357515459181)";
+        assert!(text.contains(call), "{text}");
     }
 
     #[test]

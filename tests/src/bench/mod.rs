@@ -1,0 +1,100 @@
+//! Compute units of every instruction, in the shapes of architecture 7, on the compiled bytecode.
+//!
+//! Each figure is of one instruction alone, simulated from the same state: no measurement moves
+//! another. Options do not exist yet, hence no `mixed` and no `full_pool`.
+
+mod accounts;
+mod cash;
+mod listing;
+mod report;
+mod shape;
+mod stage;
+mod trade;
+
+use std::collections::BTreeMap;
+
+use anyhow::bail;
+use keel_sdk::Instruction;
+use solana_keypair::Keypair;
+
+pub use report::{json, table};
+
+use crate::vm::{BUDGET_UNITS, Failure, Sent};
+use shape::{LINEAR, TYPICAL, WIDE_POOL};
+use stage::Stage;
+
+/// Units by instruction and shape.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    units: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
+}
+
+impl Figures {
+    fn set(&mut self, instruction: &'static str, shape: &'static str, units: u64) {
+        self.units
+            .entry(instruction)
+            .or_default()
+            .insert(shape, units);
+    }
+
+    /// The figure of an instruction in a shape.
+    pub fn get(&self, instruction: &str, shape: &str) -> Option<u64> {
+        self.units.get(instruction)?.get(shape).copied()
+    }
+}
+
+/// Measures everything. Fails when an instruction that must go through is refused, or the reverse.
+pub fn measure() -> anyhow::Result<Figures> {
+    let mut figures = Figures::default();
+    let mut typical = Stage::build(TYPICAL)?;
+    cash::measure(&mut figures, &mut typical)?;
+    trade::measure(&mut figures, &mut typical)?;
+
+    let mut linear = Stage::build(LINEAR)?;
+    listing::measure(&mut figures, &mut linear)?;
+    cash::measure(&mut figures, &mut linear)?;
+    trade::measure(&mut figures, &mut linear)?;
+    cash::measure_refusals(&mut figures, &mut linear)?;
+    trade::measure_refusals(&mut figures, &mut linear)?;
+    trade::measure_below_initial(&mut figures, &mut linear)?;
+
+    let mut wide = Stage::build(WIDE_POOL)?;
+    trade::measure_orders(&mut figures, &wide)?;
+    cash::measure_provision(&mut figures, &mut wide)?;
+
+    let mut stressed = Stage::build(LINEAR)?;
+    trade::measure_stressed(&mut figures, &mut stressed)?;
+    Ok(figures)
+}
+
+/// One instruction from the stage's state, which stays as it is.
+fn passes(
+    stage: &Stage,
+    name: &'static str,
+    instruction: Instruction,
+    signers: &[&Keypair],
+) -> anyhow::Result<Sent> {
+    stage
+        .vm
+        .simulate(&[instruction], signers)
+        .map_err(|failure| anyhow::anyhow!("{name}, {}: {failure}", stage.shape.name))
+}
+
+/// Units of a refusal with the program's error `code`; another end is an error.
+fn refusal(
+    stage: &Stage,
+    name: &'static str,
+    code: u32,
+    instruction: Instruction,
+    signers: &[&Keypair],
+) -> anyhow::Result<u64> {
+    match stage.vm.simulate(&[instruction], signers) {
+        Ok(_) => bail!("{name}: went through where error {code} was expected"),
+        Err(Failure {
+            code: Some(got),
+            units,
+            ..
+        }) if got == code => Ok(units.saturating_sub(BUDGET_UNITS)),
+        Err(failure) => bail!("{name}: error {code} was expected\n{failure}"),
+    }
+}
