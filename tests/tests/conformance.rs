@@ -75,7 +75,10 @@ impl Vm {
             .expect("the account is set");
     }
 
-    fn send(&mut self, data: Vec<u8>) -> Result<TransactionMetadata, FailedTransactionMetadata> {
+    fn send(
+        &mut self,
+        data: Vec<u8>,
+    ) -> Result<TransactionMetadata, Box<FailedTransactionMetadata>> {
         let accounts = vec![
             AccountMeta::new_readonly(self.cases, false),
             AccountMeta::new(self.outcomes, false),

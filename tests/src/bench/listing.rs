@@ -60,7 +60,7 @@ fn refusals(figures: &mut Figures, stage: &mut Stage) -> anyhow::Result<()> {
     create_book_account(&mut stage.vm, book.pubkey());
     let create = nth_step(&wrong, &other, 0)?;
     let admin = stage.admin.insecure_clone();
-    let code = u32::from(KeelError::WrongTokenDecimals);
+    let code = u32::from(KeelError::WrongQuoteDecimals);
     let units = refusal(stage, "create_group", code, create, &[&admin, &book])?;
     figures.set("create_group", "error", units);
 

@@ -110,7 +110,8 @@ impl Stage {
             admin,
         };
         for step in m0001_create_group::steps(&stage.config, &stage.operator) {
-            let signers = signers(&step.signers, &stage.admin, &book);
+            let admin = stage.admin.insecure_clone();
+            let signers = signers(&step.signers, &admin, &book);
             let name = created_by(&step.name);
             for instruction in step.instructions {
                 stage.send(name, instruction, &signers)?;

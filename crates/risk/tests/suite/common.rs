@@ -36,7 +36,7 @@ pub const FRESH: PriceQuality = PriceQuality {
 };
 
 pub fn price(mantissa: u64, shift: u8) -> Price {
-    Price::new(mantissa, shift).unwrap()
+    Price::new(mantissa, shift).expect("a price in bounds")
 }
 
 /// The quote's bank and asset, and the sixteen SPAN scenarios.
@@ -339,7 +339,7 @@ pub fn any_portfolio(
 /// How many units of `price` are worth about `value`.
 fn units(value: i64, price: Price) -> i64 {
     let wide = (i128::from(value) << price.shift()) / i128::from(price.mantissa());
-    i64::try_from(wide).unwrap()
+    i64::try_from(wide).expect("few enough units")
 }
 
 /// The account that holds `values` of a book from [`any_book`].

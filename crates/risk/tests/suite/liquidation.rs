@@ -363,7 +363,7 @@ fn any_target(account: &TestAccount, choice: usize) -> Option<Target> {
     let deposits: Vec<usize> = (0..account.balances.len())
         .filter(|slot| account.balances[*slot].shares.0 > 0)
         .collect();
-    if choice % 3 == 0 && !debts.is_empty() && !deposits.is_empty() {
+    if choice.is_multiple_of(3) && !debts.is_empty() && !deposits.is_empty() {
         return Some(Target::Deposit {
             balance_slot: deposits[choice / 3 % deposits.len()],
             position_slot: debts[choice / 7 % debts.len()],

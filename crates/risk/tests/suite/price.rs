@@ -29,8 +29,8 @@ fn terms() -> PriceTerms {
         high_e8: 100_000_000_000,
     };
     PriceTerms {
-        lot: Unit::of_decimals(3, shift_for(range, 3, true).unwrap()),
-        native: Unit::of_decimals(9, shift_for(range, 9, false).unwrap()),
+        lot: Unit::of_decimals(3, shift_for(range, 3, true).expect("lots")),
+        native: Unit::of_decimals(9, shift_for(range, 9, false).expect("lamports")),
         band: BandTerms::default(),
         stable_speed: Ppm(2_000),
     }
@@ -214,7 +214,7 @@ fn the_stable_price_follows_slowly_and_pulls_the_worse_bound() {
     let fallen = after(60);
     assert_eq!(fallen.down, Frac40(0));
     // (99.8 - 90) / 90 = 10.888..%
-    assert_eq!(fallen.up.0 * 1_000_000 >> 40, 108_888);
+    assert_eq!((fallen.up.0 * 1_000_000) >> 40, 108_888);
 }
 
 /// 2.1: a stored time later than now gives no elapsed time, never an error.

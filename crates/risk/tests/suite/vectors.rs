@@ -23,16 +23,20 @@ fn int(value: &Value, key: &str) -> i64 {
 fn atoms(text: &str) -> (i64, bool) {
     let (units, rest) = text.split_once('.').unwrap_or((text, "0"));
     (
-        units.parse().unwrap(),
+        units.parse().expect("atoms"),
         rest.bytes().any(|digit| digit != b'0'),
     )
+}
+
+fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
+    value[key].as_array().map_or(&[], Vec::as_slice)
 }
 
 /// The vector's legs, one atom per unit, with the values of one requirement.
 fn portfolio(case: &Value, initial: bool) -> (TestBook, TestAccount) {
     let mut book = empty_book();
     let mut account = TestAccount::default();
-    for listed in case["assets"].as_array().unwrap() {
+    for listed in list(case, "assets") {
         let ppm = |key| Ppm(int(listed, key) as u32);
         let terms = AssetTerms {
             lot_price: Price::ONE,
@@ -48,12 +52,16 @@ fn portfolio(case: &Value, initial: bool) -> (TestBook, TestAccount) {
             systematic: (int(listed, "b") / 1_000) as u16,
         };
         let mut held: BTreeMap<&str, i64> = BTreeMap::new();
-        for leg in listed["linear"].as_array().unwrap() {
-            let value = match leg.get("value_init") {
-                Some(value) if initial => value.as_i64().unwrap(),
-                _ => int(leg, "value"),
+        for leg in list(listed, "linear") {
+            let key = if initial && leg.get("value_init").is_some() {
+                "value_init"
+            } else {
+                "value"
             };
-            *held.entry(leg["instrument"].as_str().unwrap()).or_default() += value;
+            let value = int(leg, key);
+            *held
+                .entry(leg["instrument"].as_str().unwrap_or("?"))
+                .or_default() += value;
         }
         let asset = book.list(terms, [1_000_000; 4], 0);
         for (name, value) in held {
