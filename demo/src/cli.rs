@@ -30,7 +30,7 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     pub candles: Option<PathBuf>,
 
-    /// Seed of the price path's noise and of every key
+    /// Seed of the price path's noise (keys are always the same)
     #[arg(long, value_name = "N", default_value_t = 20_251_010)]
     pub seed: u64,
 

@@ -1,8 +1,9 @@
 //! `cargo demo`: five traders, their isolated twins and a crash, on the compiled program.
 //!
 //! Reading order: `cast` (who trades), `path` (what the market does), `result` (what a run leaves
-//! behind), `report` (how it is told). Everything here except the simulation is plain data and
-//! knows nothing of Solana.
+//! behind), `simulation` (how it is run), `report` (how it is told). Everything here except the
+//! simulation is plain data and knows nothing of Solana.
+#![forbid(unsafe_code)]
 
 pub mod cast;
 pub mod cli;
@@ -10,3 +11,4 @@ pub mod path;
 pub mod progress;
 pub mod report;
 pub mod result;
+pub mod simulation;

@@ -105,7 +105,12 @@ impl World {
 
     /// The same before any price.
     pub fn unpriced(change: impl FnOnce(&mut GroupConfig)) -> anyhow::Result<Self> {
-        let mut vm = Vm::new(START - keel_state::LISTING_PERIOD_S)?;
+        Self::unpriced_at(START - keel_state::LISTING_PERIOD_S, change)
+    }
+
+    /// The same, listed at `now`.
+    pub fn unpriced_at(now: i64, change: impl FnOnce(&mut GroupConfig)) -> anyhow::Result<Self> {
+        let mut vm = Vm::new(now)?;
         let admin = keypair(2);
         let book = keypair(3);
         let tokens = Asset::ALL.map(|asset| classic(keypair(100 + asset as u64).pubkey()));
@@ -402,6 +407,11 @@ impl World {
         self.vm
             .account(address)
             .map_or_else(Vec::new, |account| account.data)
+    }
+
+    /// Native units that a token account holds.
+    pub fn token_amount(&self, address: &Pubkey) -> u64 {
+        self.vm.account(address).map_or(0, |account| amount(&account))
     }
 
     /// Runs `read` on the risk book as the client sees it.

@@ -3,9 +3,9 @@
 use crate::book::{Amended, BalanceLeg, Book, Legs, PriceQuality};
 use crate::error::RiskError;
 use crate::limits::{MAX_ASSETS_PER_ACCOUNT, MAX_BANK_TOTAL};
-use crate::margin::{self, exposed_assets, Assessment, Gains, InitialTerms};
-use crate::pool::{provide_shares, PoolTerms};
-use crate::price::{permits, Action};
+use crate::margin::{self, Assessment, Gains, InitialTerms, exposed_assets};
+use crate::pool::{PoolTerms, provide_shares};
+use crate::price::{Action, permits};
 use crate::scratch::Scratch;
 use crate::shares::{deposit_amount, shares_for_deposit, shares_for_withdrawal};
 use crate::units::{Atoms, Index48, Native, Shares};
@@ -150,10 +150,7 @@ fn judge_withdrawal<B: Book, L: Legs>(
     })?;
 
     let assessment = margin::both(book, legs, terms, scratch);
-    let (initial, maintenance) = (
-        assessment.initial.health(),
-        assessment.maintenance.health(),
-    );
+    let (initial, maintenance) = (assessment.initial.health(), assessment.maintenance.health());
     if initial.0 < 0 || maintenance.0 < 0 {
         return Err(RiskError::BelowInitial {
             equity: assessment.initial.equity,

@@ -39,7 +39,7 @@ pub use margin::*;
 pub use order::*;
 pub use pool::*;
 pub use price::*;
-pub use report::{report, AssetLine, MarginReport};
+pub use report::{AssetLine, MarginReport, report};
 pub use scratch::Scratch;
 pub use shares::*;
 pub use units::*;

@@ -4,13 +4,13 @@ use crate::book::{Amended, Book, Legs, PositionLeg};
 use crate::cash::require_prices;
 use crate::error::RiskError;
 use crate::fill::{
-    check_limit, check_slip, fill_amount, is_risk_reducing, plan_fill, FillPlan, Reduction,
+    FillPlan, Reduction, check_limit, check_slip, fill_amount, is_risk_reducing, plan_fill,
 };
 use crate::limits::check_growth;
-use crate::margin::{self, count_assets, Health, InitialTerms};
+use crate::margin::{self, Health, InitialTerms, count_assets};
 use crate::num::ppm_ceil;
-use crate::pool::{half_spread, PoolTerms};
-use crate::price::{permits, Action};
+use crate::pool::{PoolTerms, half_spread};
+use crate::price::{Action, permits};
 use crate::scratch::Scratch;
 use crate::units::{Atoms, Lots, Ppm};
 
@@ -212,7 +212,8 @@ fn check_size(order: &Order, held: Lots, intent: Intent) -> Result<(), RiskError
         .0
         .checked_add(order.size.0)
         .ok_or(RiskError::TooLarge)?;
-    let towards_zero = after.unsigned_abs() < held.0.unsigned_abs() && after.signum() * held.0.signum() >= 0;
+    let towards_zero =
+        after.unsigned_abs() < held.0.unsigned_abs() && after.signum() * held.0.signum() >= 0;
     if intent == Intent::Close && !towards_zero {
         return Err(RiskError::NotReducing {
             held: held.0,

@@ -3,9 +3,7 @@
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::{AnchorDeserialize, Discriminator};
 use bytemuck::{cast_slice, from_bytes};
-use keel_state::{
-    MarginAccount, MarginReport, MarginView, Position, Stored, DISCRIMINATOR_BYTES,
-};
+use keel_state::{DISCRIMINATOR_BYTES, MarginAccount, MarginReport, MarginView, Position, Stored};
 
 /// Why bytes are not the account asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +50,10 @@ pub fn margin(data: &[u8]) -> Result<MarginView<'_>, DecodeError> {
 }
 
 /// The positions behind a margin account's fixed part.
-pub fn positions<'a>(header: &MarginAccount, data: &'a [u8]) -> Result<&'a [Position], DecodeError> {
+pub fn positions<'a>(
+    header: &MarginAccount,
+    data: &'a [u8],
+) -> Result<&'a [Position], DecodeError> {
     let bytes = usize::from(header.capacity) * core::mem::size_of::<Position>();
     let needed = MarginAccount::BYTES + bytes;
     if data.len() < needed {

@@ -2,14 +2,12 @@
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
-use anchor_lang::{system_program, InstructionData, ToAccountMetas};
+use anchor_lang::{InstructionData, ToAccountMetas, system_program};
 use anchor_spl::associated_token::get_associated_token_address_with_program_id;
 use keel::{accounts, instruction as data};
 
 use crate::address;
-use crate::{
-    BankArgs, GroupArgs, LiquidateArgs, MarketArgs, OrderArgs, PoolArgs, PriceSlot,
-};
+use crate::{BankArgs, GroupArgs, LiquidateArgs, MarketArgs, OrderArgs, PoolArgs, PriceSlot};
 
 /// A group as its clients name it: its address, its risk book and its settlement mint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! A group as fetched: the two accounts that judge anyone, and the engine over them.
 
-use keel_risk::{both, Assessment, Gains, InitialTerms};
+use keel_risk::{Assessment, Gains, InitialTerms, both};
 use keel_state::{BookView, MarginView, RiskBook, Workspace};
 
 use crate::decode::{self, DecodeError};

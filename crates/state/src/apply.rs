@@ -2,9 +2,9 @@
 //! decided here: a plan that reaches this module has been judged.
 
 use keel_risk::{
-    deposit_amount, extremes, Atoms, BalanceLeg, BankTerms, CashPlan, FillPlan, Index48, LiquidationPlan,
-    LegChange, MarketTerms, PoolTerms, PositionLeg, Ppm, ProvidePlan, Scenario,
-    ScenarioPeak, Shares,
+    Atoms, BalanceLeg, BankTerms, CashPlan, FillPlan, Index48, LegChange, LiquidationPlan,
+    MarketTerms, PoolTerms, PositionLeg, Ppm, ProvidePlan, Scenario, ScenarioPeak, Shares,
+    deposit_amount, extremes,
 };
 
 use crate::{Bank, MarginAccount, Market, Pool, Position, RiskBook, StoredPeak, StoredScenario};

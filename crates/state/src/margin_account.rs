@@ -1,6 +1,6 @@
 //! The margin account: balances and positions of one trader, or of a pool.
 
-use crate::{Pubkey, DISCRIMINATOR_BYTES};
+use crate::{DISCRIMINATOR_BYTES, Pubkey};
 #[cfg(feature = "anchor")]
 use anchor_lang::prelude::*;
 

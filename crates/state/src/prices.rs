@@ -1,8 +1,8 @@
 //! An asset's sources and its published price, between the stored bytes and `keel-risk`.
 
 use keel_risk::{
-    advance, choose, tier, AcceptLimits, BandTerms, Frac40, Ppm, Price, PriceState, PriceTerms,
-    Reading, RiskError, Tier, Unit,
+    AcceptLimits, BandTerms, Frac40, Ppm, Price, PriceState, PriceTerms, Reading, RiskError, Tier,
+    Unit, advance, choose, tier,
 };
 
 use crate::{AssetEntry, PriceSource};
@@ -71,12 +71,7 @@ impl AssetEntry {
         let Some(chosen) = choose(primary, secondary, Ppm(self.max_divergence)) else {
             return Ok(());
         };
-        let state = advance(
-            self.published(),
-            &chosen.reading,
-            &self.price_terms(),
-            now,
-        )?;
+        let state = advance(self.published(), &chosen.reading, &self.price_terms(), now)?;
 
         self.lot_price = state.lot.mantissa();
         self.native_price = state.native.mantissa();

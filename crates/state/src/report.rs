@@ -2,7 +2,7 @@
 
 #[cfg(feature = "anchor")]
 use anchor_lang::prelude::*;
-use keel_risk::report::{report, LinePart};
+use keel_risk::report::{LinePart, report};
 use keel_risk::{InitialTerms, Parts, Rule, Scratch};
 
 use crate::{BookView, MarginView};

@@ -1,14 +1,14 @@
 //! What `keel-risk` sees of the stored bytes: [`BookView`] is its `Book`, [`MarginView`] its `Legs`.
 
 use keel_risk::{
-    age_s, AssetTerms, Atoms, BalanceLeg, Book, Extremes, Frac40, GroupTerms, Index48,
-    InstrumentKind, InstrumentTerms, Legs, LiquidationTerms, Lots, PositionLeg, Ppm, Price,
-    PriceQuality, RateTerms, Scenario, ScenarioPeak, Shares,
+    AssetTerms, Atoms, BalanceLeg, Book, Extremes, Frac40, GroupTerms, Index48, InstrumentKind,
+    InstrumentTerms, Legs, LiquidationTerms, Lots, PositionLeg, Ppm, Price, PriceQuality,
+    RateTerms, Scenario, ScenarioPeak, Shares, age_s,
 };
 
 use crate::{
-    AssetEntry, Balance, MarginAccount, Position, RiskBook, StoredPeak, StoredScenario,
-    BALANCE_SLOTS, SCENARIO_SLOTS,
+    AssetEntry, BALANCE_SLOTS, Balance, MarginAccount, Position, RiskBook, SCENARIO_SLOTS,
+    StoredPeak, StoredScenario,
 };
 
 /// A deposit of an asset that was listed less than this long ago counts nothing towards Initial
@@ -188,14 +188,9 @@ impl<'a> MarginView<'a> {
     }
 
     /// Where the account holds this instrument, else the first free slot that `may_take` agrees to.
-    pub fn position_slot(
-        &self,
-        instrument: u8,
-        may_take: impl Fn(usize) -> bool,
-    ) -> Option<usize> {
+    pub fn position_slot(&self, instrument: u8, may_take: impl Fn(usize) -> bool) -> Option<usize> {
         self.held_slot(instrument).or_else(|| {
-            (0..self.positions.len())
-                .find(|&slot| self.positions[slot].used == 0 && may_take(slot))
+            (0..self.positions.len()).find(|&slot| self.positions[slot].used == 0 && may_take(slot))
         })
     }
 }

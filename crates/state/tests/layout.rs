@@ -19,7 +19,10 @@ A `MarginAccount` is followed by `capacity` positions of 48 bytes.
 
 fn section(out: &mut String, name: &str, what: &str, bytes: usize, fields: &[Field]) {
     let _ = writeln!(out, "\n## {name}\n\n{what}, {bytes} bytes.\n");
-    let _ = writeln!(out, "| offset | bytes | field | type |\n|---:|---:|---|---|");
+    let _ = writeln!(
+        out,
+        "| offset | bytes | field | type |\n|---:|---:|---|---|"
+    );
     for field in fields {
         let _ = writeln!(
             out,

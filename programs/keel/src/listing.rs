@@ -1,8 +1,8 @@
 //! Listing an asset in the risk book: what `create_bank` and `create_market` have in common.
 
 use anchor_lang::prelude::*;
-use keel_risk::{shift_for, ListedRange};
-use keel_state::{AssetEntry, PriceSource, RiskBook, SourceKind, ASSET_SLOTS};
+use keel_risk::{ListedRange, shift_for};
+use keel_state::{ASSET_SLOTS, AssetEntry, PriceSource, RiskBook, SourceKind};
 
 use crate::errors::{KeelError, Merits};
 

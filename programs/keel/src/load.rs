@@ -7,7 +7,7 @@ use anchor_lang::prelude::*;
 use bytemuck::{cast_slice, cast_slice_mut, from_bytes, from_bytes_mut};
 use keel_risk::Target;
 use keel_state::{
-    Bank, MarginAccount, MarginMut, MarginView, Market, Position, RiskBook, DISCRIMINATOR_BYTES,
+    Bank, DISCRIMINATOR_BYTES, MarginAccount, MarginMut, MarginView, Market, Position, RiskBook,
 };
 
 use crate::errors::KeelError;

@@ -56,11 +56,7 @@ pub fn read(source: &PriceSource, account: &AccountInfo, slot: u64) -> Result<Re
 
 /// Parses a `PriceUpdateV2` of the given feed.
 pub fn read_pull(data: &[u8], feed: &[u8; 32]) -> Result<Reading> {
-    require_eq!(
-        data.len(),
-        PULL_ACCOUNT_BYTES,
-        KeelError::WrongPriceLength
-    );
+    require_eq!(data.len(), PULL_ACCOUNT_BYTES, KeelError::WrongPriceLength);
     require!(
         data[..8] == PULL_DISCRIMINATOR,
         KeelError::WrongPriceDiscriminator

@@ -1,7 +1,9 @@
 //! The only module that moves tokens, and the only one that signs for a vault.
 
 use anchor_lang::prelude::*;
-use anchor_spl::token_interface::{self, Mint, MintTo, TokenAccount, TokenInterface, TransferChecked};
+use anchor_spl::token_interface::{
+    self, Mint, MintTo, TokenAccount, TokenInterface, TransferChecked,
+};
 use keel_state::seeds;
 
 use crate::errors::KeelError;

@@ -44,8 +44,8 @@ pub fn measure(figures: &mut Figures, stage: &mut Stage) -> anyhow::Result<()> {
     measure_prices(figures, stage)
 }
 
-/// A million lots of the quote into the pool.
-pub fn measure_provision(figures: &mut Figures, stage: &mut Stage) -> anyhow::Result<()> {
+/// A thousand of the quote into the pool.
+fn measure_provision(figures: &mut Figures, stage: &Stage) -> anyhow::Result<()> {
     let provider = stage.provider.insecure_clone();
     let provide = stage.provide(1_000_000_000);
     let sent = passes(stage, "provide_liquidity", provide, &[&provider])?;

@@ -58,9 +58,8 @@ pub fn measure() -> anyhow::Result<Figures> {
     trade::measure_refusals(&mut figures, &mut linear)?;
     trade::measure_below_initial(&mut figures, &mut linear)?;
 
-    let mut wide = Stage::build(WIDE_POOL)?;
+    let wide = Stage::build(WIDE_POOL)?;
     trade::measure_orders(&mut figures, &wide)?;
-    cash::measure_provision(&mut figures, &mut wide)?;
 
     let mut stressed = Stage::build(LINEAR)?;
     trade::measure_stressed(&mut figures, &mut stressed)?;

@@ -7,11 +7,11 @@ use anchor_spl::token_2022::spl_token_2022::extension::{
 use anchor_spl::token_2022::spl_token_2022::state::Mint as MintState;
 use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
 use keel_risk::Index48;
-use keel_state::{seeds, Bank, Group, RiskBook, LAYOUT_VERSION, RATE_SLOTS};
+use keel_state::{Bank, Group, LAYOUT_VERSION, RATE_SLOTS, RiskBook, seeds};
 
 use crate::errors::KeelError;
 use crate::events::BankCreated;
-use crate::listing::{place, AssetChoice};
+use crate::listing::{AssetChoice, place};
 
 /// Terms of a bank. Weights are ppm, caps native units.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug)]

@@ -3,7 +3,7 @@
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::Mint;
 use keel_risk::SPAN_16;
-use keel_state::{seeds, Group, RiskBook, LAYOUT_VERSION, RISK_BOOK_BYTES};
+use keel_state::{Group, LAYOUT_VERSION, RISK_BOOK_BYTES, RiskBook, seeds};
 
 use crate::errors::KeelError;
 use crate::events::GroupCreated;
@@ -73,9 +73,18 @@ impl CreateGroup<'_> {
         require!(args.min_notional >= 0, KeelError::ParameterOutOfRange);
         require!(args.min_equity >= 0, KeelError::ParameterOutOfRange);
         require!(args.small_requirement >= 0, KeelError::ParameterOutOfRange);
-        require!(args.liquidation_buffer <= 500_000, KeelError::ParameterOutOfRange);
-        require!(args.liquidation_fee <= 50_000, KeelError::ParameterOutOfRange);
-        require!(args.liquidation_insurance_share <= ONE, KeelError::ParameterOutOfRange);
+        require!(
+            args.liquidation_buffer <= 500_000,
+            KeelError::ParameterOutOfRange
+        );
+        require!(
+            args.liquidation_fee <= 50_000,
+            KeelError::ParameterOutOfRange
+        );
+        require!(
+            args.liquidation_insurance_share <= ONE,
+            KeelError::ParameterOutOfRange
+        );
         require!(
             (1..=3_600).contains(&args.max_age_pool_s),
             KeelError::ParameterOutOfRange

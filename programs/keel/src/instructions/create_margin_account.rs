@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 use keel_state::{
-    margin_account_bytes, seeds, Group, MarginAccount, MarginKind, LAYOUT_VERSION, TRADER_CAPACITY,
+    Group, LAYOUT_VERSION, MarginAccount, MarginKind, TRADER_CAPACITY, margin_account_bytes, seeds,
 };
 
 use crate::events::MarginAccountCreated;

@@ -1,11 +1,11 @@
 //! `create_market`: a perpetual on a listed or a new asset.
 
 use anchor_lang::prelude::*;
-use keel_state::{seeds, Group, InstrumentTag, Market, RiskBook, INSTRUMENT_SLOTS, LAYOUT_VERSION};
+use keel_state::{Group, INSTRUMENT_SLOTS, InstrumentTag, LAYOUT_VERSION, Market, RiskBook, seeds};
 
 use crate::errors::KeelError;
 use crate::events::MarketCreated;
-use crate::listing::{place, AssetChoice};
+use crate::listing::{AssetChoice, place};
 
 /// Terms of a market. Ratios are ppm, sizes are lots.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug)]

@@ -3,8 +3,8 @@
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::{Mint, TokenInterface};
 use keel_state::{
-    margin_account_bytes, seeds, Group, MarginAccount, MarginKind, Pool, LAYOUT_VERSION,
-    POOL_CAPACITY,
+    Group, LAYOUT_VERSION, MarginAccount, MarginKind, POOL_CAPACITY, Pool, margin_account_bytes,
+    seeds,
 };
 
 use crate::errors::KeelError;

@@ -57,7 +57,10 @@ pub fn handler<'info>(ctx: Context<'info, Deposit<'info>>, amount: u64) -> Resul
     let mut bank = accounts.bank.load_mut()?;
     require_keys_eq!(bank.group, book.group, KeelError::OtherGroup);
     let account = margin.account();
-    require!(account.kind == MarginKind::Trader as u8, KeelError::NotATrader);
+    require!(
+        account.kind == MarginKind::Trader as u8,
+        KeelError::NotATrader
+    );
     let held = margin.view().balance_slot(bank.index);
     let may_open = account.owner == accounts.depositor.key();
     require!(held.is_some() || may_open, KeelError::OnlyOwnerOpensSlot);

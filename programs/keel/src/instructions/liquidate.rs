@@ -1,7 +1,7 @@
 //! `liquidate`: anyone takes one leg of an account below Maintenance (margin-spec 8.1, 8.2).
 
 use anchor_lang::prelude::*;
-use keel_risk::{plan_liquidation, LiquidationPlan, Lots};
+use keel_risk::{LiquidationPlan, Lots, plan_liquidation};
 use keel_state::{Bank, BookView, MarginAccount, MarginKind, Market, RiskBook, Workspace};
 
 use crate::errors::{KeelError, Merits};
@@ -48,11 +48,7 @@ impl Liquidate<'_> {
                 KeelError::NotATrader
             );
         }
-        require_keys_eq!(
-            self.market.load()?.group,
-            book.group,
-            KeelError::OtherGroup
-        );
+        require_keys_eq!(self.market.load()?.group, book.group, KeelError::OtherGroup);
         if let Some(bank) = &self.bank {
             require_keys_eq!(bank.load()?.group, book.group, KeelError::OtherGroup);
         }

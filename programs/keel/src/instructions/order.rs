@@ -2,8 +2,8 @@
 
 use anchor_lang::prelude::*;
 use keel_risk::{
-    plan_order, Health, Intent, LegFill, Lots, Order, OrderBuffers, OrderTerms, Parties,
-    PositionLeg,
+    Health, Intent, LegFill, Lots, Order, OrderBuffers, OrderTerms, Parties, PositionLeg,
+    plan_order,
 };
 use keel_state::{BookView, MarginAccount, MarginKind, Market, Pool, RiskBook, Workspace};
 

@@ -1,7 +1,7 @@
 //! `update_prices`: anyone relays price accounts into the risk book.
 
 use anchor_lang::prelude::*;
-use keel_risk::{accept, Acceptance};
+use keel_risk::{Acceptance, accept};
 use keel_state::RiskBook;
 
 use crate::errors::{KeelError, Merits};
@@ -84,7 +84,13 @@ fn update_one(
 
     let reading = oracle::read(source, account, clock.slot)?;
     let stored = source.publish_time;
-    let verdict = accept(&reading, stored, &asset.accept_limits(), clock.unix_timestamp).merits()?;
+    let verdict = accept(
+        &reading,
+        stored,
+        &asset.accept_limits(),
+        clock.unix_timestamp,
+    )
+    .merits()?;
     if verdict == Acceptance::Skip {
         return Ok(false);
     }

@@ -36,7 +36,11 @@ impl Withdraw<'_> {
     /// vault and mint (the bank's), destination (its mint), token_program. Authority: by signing.
     /// Here: the vault is not its own destination. In `load` and the handler: groups.
     fn validate(&self) -> Result<()> {
-        require_keys_neq!(self.destination.key(), self.vault.key(), KeelError::SameAccount);
+        require_keys_neq!(
+            self.destination.key(),
+            self.vault.key(),
+            KeelError::SameAccount
+        );
         Ok(())
     }
 }

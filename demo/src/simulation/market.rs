@@ -1,0 +1,83 @@
+//! Ticks into price accounts, and lots and native units out of dollars.
+
+use keel_tests::{Asset, PriceUpdate, World};
+
+use crate::cast::Token;
+use crate::path::{EXPONENT, Quote, Symbol, Tick};
+
+pub const fn asset(symbol: Symbol) -> Asset {
+    match symbol {
+        Symbol::Sol => Asset::Sol,
+        Symbol::Btc => Asset::Btc,
+        Symbol::Eth => Asset::Eth,
+    }
+}
+
+pub const fn token_asset(token: Token) -> Asset {
+    match token {
+        Token::Usdc => Asset::Usdc,
+        Token::Of(symbol) => asset(symbol),
+    }
+}
+
+pub const fn symbol(asset: Asset) -> Option<Symbol> {
+    match asset {
+        Asset::Usdc => None,
+        Asset::Sol => Some(Symbol::Sol),
+        Asset::Btc => Some(Symbol::Btc),
+        Asset::Eth => Some(Symbol::Eth),
+    }
+}
+
+/// What the tick publishes for the asset.
+pub fn quote(tick: &Tick, asset: Asset) -> &Quote {
+    match symbol(asset) {
+        None => &tick.usdc,
+        Some(symbol) => tick.quote(symbol),
+    }
+}
+
+/// Native units of a token worth `usd`.
+pub fn native(usd: f64, asset: Asset, tick: &Tick) -> u64 {
+    (usd / quote(tick, asset).usd() * 10f64.powi(i32::from(asset.decimals()))).round() as u64
+}
+
+/// Lots of a perpetual worth `usd`.
+pub fn lots(usd: f64, asset: Asset, tick: &Tick) -> i64 {
+    (usd / quote(tick, asset).usd() * 10f64.powi(i32::from(asset.lot_decimals()))).round() as i64
+}
+
+/// Moves the clock to the tick, writes its four price accounts and relays them.
+pub fn publish(world: &mut World, tick: &Tick) -> anyhow::Result<()> {
+    world.vm.set_time(tick.time, tick.slot);
+    for asset in Asset::ALL {
+        let quote = quote(tick, asset);
+        let update = PriceUpdate {
+            exponent: EXPONENT,
+            prev_publish_time: quote.prev_publish_time,
+            ema_price: quote.ema_price,
+            ema_conf: quote.ema_conf,
+            posted_slot: tick.slot.saturating_sub(1),
+            ..PriceUpdate::of(world.feed(asset), quote.price, quote.conf, quote.publish_time)
+        };
+        world.post(asset, &update);
+    }
+    world.relay(&Asset::ALL)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::path::crash;
+
+    #[test]
+    fn dollars_become_lots_and_native_units_at_the_tick() {
+        let opening = &crash::path(1, 60).ticks[0];
+
+        assert_eq!(native(100.0, Asset::Usdc, opening), 100_000_000);
+        assert_eq!(native(121_500.0, Asset::Btc, opening), 100_000_000);
+        assert_eq!(lots(-121_500.0, Asset::Btc, opening), -100_000);
+        assert_eq!(lots(4_360.0, Asset::Eth, opening), 10_000);
+    }
+}
