@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod artifacts;
+mod attack;
 pub mod bench;
 mod prices;
 mod tokens;
@@ -17,6 +18,7 @@ mod vm;
 mod world;
 
 pub use artifacts::{ArtifactMissing, program_file};
+pub use attack::{account, code, expect_error};
 pub use prices::PriceUpdate;
 pub use tokens::TokenKind;
 pub use vm::{Failure, Sent, Vm, keypair};

@@ -94,8 +94,8 @@ impl Vm {
         ];
         let message = Message::new(&instructions, Some(&self.payer.pubkey()));
         let blockhash = self.svm.latest_blockhash();
-        self.svm
-            .send_transaction(Transaction::new(&[&self.payer], message, blockhash))
+        let transaction = Transaction::new(&[&self.payer], message, blockhash);
+        self.svm.send_transaction(transaction).map_err(Box::new)
     }
 
     /// Runs cases in the virtual machine and returns their outcomes, encoded.

@@ -2,7 +2,7 @@
 
 use keel_risk::{Assessment, Legs};
 use keel_sdk::{Pubkey, Snapshot, decode};
-use keel_state::{MarginReport, MarginView, RiskBook, Workspace};
+use keel_state::{MarginReport, MarginView, Workspace};
 use keel_tests::World;
 
 /// Atoms of the quote in a dollar.
@@ -49,10 +49,6 @@ impl<'a> Chain<'a> {
 
     pub fn snapshot(&self) -> anyhow::Result<Snapshot<'_>> {
         Ok(Snapshot::new(&self.book, self.now)?)
-    }
-
-    pub fn book(&self) -> anyhow::Result<&RiskBook> {
-        Ok(self.snapshot()?.book())
     }
 
     pub fn find(&self, margin: Pubkey) -> anyhow::Result<Found> {

@@ -24,7 +24,6 @@ const MAX_SIZES: usize = 4;
 const SEARCH_REACH: u64 = 128;
 
 /// A liquidation that went through.
-#[derive(Debug)]
 pub struct Taken {
     pub margin: Pubkey,
     pub leg: Leg,

@@ -1,3 +1,7 @@
 //! Behaviour of the compiled program, one module per subject.
 
+mod accounts;
+mod money;
+mod prices;
+mod refusals;
 mod trading;

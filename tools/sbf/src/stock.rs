@@ -196,7 +196,9 @@ impl NestedBuild<'_> {
         let mut linker = OsString::from("-Clinker=");
         linker.push(&self.linker);
         let library_name = format!("/rustc/{}/library", self.rustc.version);
-        let mut flags = vec![linker, remap(&self.library, &library_name)];
+        // In the program only: messages of the compiler keep the paths as they are.
+        let scope = OsString::from("--remap-path-scope=object");
+        let mut flags = vec![linker, scope, remap(&self.library, &library_name)];
         if let Some(home) = cargo_home() {
             flags.push(remap(&home, "/cargo"));
         }
@@ -277,7 +279,6 @@ mod tests {
         let rustc = Rustc {
             version: "1.0.0".into(),
             llvm_major: "1".into(),
-            host: "h".into(),
             sysroot: "/".into(),
         };
         prepare_folder(&folder, &rustc, &linker).unwrap();

@@ -50,7 +50,6 @@ pub fn toolchain_id() -> String {
 pub struct Rustc {
     pub version: String,
     pub llvm_major: String,
-    pub host: String,
     pub sysroot: PathBuf,
 }
 
@@ -74,7 +73,6 @@ impl Rustc {
         Ok(Self {
             version: field("release")?.to_string(),
             llvm_major: llvm.split('.').next().unwrap_or(llvm).to_string(),
-            host: field("host")?.to_string(),
             sysroot: PathBuf::from(sysroot),
         })
     }
@@ -94,7 +92,6 @@ mod tests {
                        host: x86_64-unknown-linux-gnu\nrelease: 1.95.0\nLLVM version: 22.1.2\n";
         let rustc = Rustc::parse(verbose, "/sysroot").unwrap();
         assert_eq!(rustc.id(), "rustc-1.95.0-llvm22");
-        assert_eq!(rustc.host, "x86_64-unknown-linux-gnu");
     }
 
     #[test]
