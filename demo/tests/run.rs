@@ -45,10 +45,16 @@ fn the_books_balance_and_the_story_holds() {
 fn money_is_neither_made_nor_lost() {
     let run = run(&[]);
     let people = run.traders.iter().chain(&run.isolated_twins);
-    let change: f64 = people.map(|t| t.final_equity - t.initial_equity).sum::<f64>()
+    let change: f64 = people
+        .map(|t| t.final_equity - t.initial_equity)
+        .sum::<f64>()
         + run.pool.final_equity
         - run.pool.initial_equity
-        + run.liquidators.iter().map(|l| l.final_equity - l.initial_equity).sum::<f64>();
+        + run
+            .liquidators
+            .iter()
+            .map(|l| l.final_equity - l.initial_equity)
+            .sum::<f64>();
 
     // Pledged tokens lose value in the crash, and half of each penalty and every fee go to the house.
     let pledged_sol = 200_000.0 + 30_000.0 + 120_000.0;
@@ -61,8 +67,14 @@ fn money_is_neither_made_nor_lost() {
     let house = tokens - change;
     let penalties: f64 = run.liquidations.iter().map(|l| l.penalty).sum();
 
-    assert!(house > penalties / 2.0, "house {house}, penalties {penalties}");
-    assert!(house < penalties / 2.0 + 3_000.0, "house {house}, penalties {penalties}");
+    assert!(
+        house > penalties / 2.0,
+        "house {house}, penalties {penalties}"
+    );
+    assert!(
+        house < penalties / 2.0 + 3_000.0,
+        "house {house}, penalties {penalties}"
+    );
 }
 
 #[test]
@@ -70,11 +82,26 @@ fn the_object_has_the_promised_keys() {
     let run = run(&["--seed", "7"]);
     let value: Value = serde_json::from_str(&report::json::render(&run).unwrap()).unwrap();
 
-    for key in ["traders", "isolated_twins", "saved", "compute_units", "conservation", "seconds"] {
+    for key in [
+        "traders",
+        "isolated_twins",
+        "saved",
+        "compute_units",
+        "conservation",
+        "seconds",
+    ] {
         assert!(!value[key].is_null(), "{key}");
     }
-    for instruction in ["update_prices", "open_position", "close_position", "liquidate"] {
-        assert!(value["compute_units"][instruction]["max"].is_u64(), "{instruction}");
+    for instruction in [
+        "update_prices",
+        "open_position",
+        "close_position",
+        "liquidate",
+    ] {
+        assert!(
+            value["compute_units"][instruction]["max"].is_u64(),
+            "{instruction}"
+        );
     }
     assert!(value["traders"][0]["final_equity"].is_number());
     assert!(value["saved"]["usd"].is_number());

@@ -7,7 +7,9 @@ use anyhow::bail;
 use keel::errors::KeelError;
 use keel::events::Liquidated;
 use keel_risk::num::value_floor;
-use keel_risk::{Amended, Atoms, Book, Legs, Lots, PositionLeg, Shares, maintenance};
+use keel_risk::{
+    Amended, Atoms, Book, Legs, Lots, PositionLeg, Price, Shares, deposit_amount, maintenance,
+};
 use keel_sdk::{Pubkey, Snapshot, decode, instruction};
 use keel_state::{MarginView, Workspace};
 use keel_tests::{Asset, Failure, market};
@@ -22,6 +24,9 @@ const MAX_TAKEN: usize = 32;
 const MAX_SIZES: usize = 4;
 /// What the program's own search covers in one call: its eight tries halve seven times.
 const SEARCH_REACH: u64 = 128;
+
+/// Deposits worth less are left alone: under a native unit's worth the program moves no token.
+const DUST: u64 = 10_000;
 
 /// A liquidation that went through.
 pub struct Taken {
@@ -125,10 +130,16 @@ fn check_step(taken: &Taken, step: usize, invariants: &mut Invariants) {
     let event = &taken.event;
     let (before, after) = (event.health_before, event.health_after);
     invariants.check(before < 0, || {
-        format!("step {step}: {} was liquidated at health {before}", event.account)
+        format!(
+            "step {step}: {} was liquidated at health {before}",
+            event.account
+        )
     });
     invariants.check(after > before, || {
-        format!("step {step}: liquidating {} took its health from {before} to {after}", event.account)
+        format!(
+            "step {step}: liquidating {} took its health from {before} to {after}",
+            event.account
+        )
     });
 }
 
@@ -150,7 +161,9 @@ fn positions(snapshot: &Snapshot<'_>, view: &MarginView<'_>) -> impl Iterator<It
     let book = snapshot.view();
     let before = health(snapshot, view);
     (0..view.position_slots()).filter_map(move |slot| {
-        let position = view.position(slot).filter(|position| position.size.0 != 0)?;
+        let position = view
+            .position(slot)
+            .filter(|position| position.size.0 != 0)?;
         let terms = book.instrument(position.instrument);
         let value = value_floor(position.size, terms.mark).0;
         let closed = PositionLeg {
@@ -192,6 +205,13 @@ fn deposits(snapshot: &Snapshot<'_>, view: &MarginView<'_>) -> Vec<Leg> {
         let Some(deposit) = asset_at(book.rate(balance.rate).asset) else {
             continue;
         };
+        let rate = book.rate(balance.rate);
+        let price = match deposit {
+            Asset::Usdc => Price::ONE,
+            _ => book.asset(rate.asset).native_price,
+        };
+        let held = deposit_amount(balance.shares, rate.deposit_index).0;
+        let worth = value_floor(Lots(held), price).0.unsigned_abs();
         let mut none = balance;
         none.shares = Shares(0);
         let without = Amended {
@@ -201,19 +221,22 @@ fn deposits(snapshot: &Snapshot<'_>, view: &MarginView<'_>) -> Vec<Leg> {
         };
         // What the deposit lends to health: little for a token of wide range, so that it goes first.
         let lent = before.saturating_sub(health(snapshot, &without));
-        legs.extend(owing.iter().map(|(asset, owed)| Leg {
+        let each = owing.iter().map(|(asset, owed)| Leg {
             asset: *asset,
             deposit: Some(deposit),
             gain: lent.saturating_neg(),
-            whole: owed.unsigned_abs(),
-        }));
+            whole: owed.unsigned_abs().min(worth),
+        });
+        legs.extend(each.filter(|leg| leg.whole >= DUST));
     }
     legs
 }
 
 fn health<L: Legs>(snapshot: &Snapshot<'_>, legs: &L) -> i64 {
     let mut workspace = Workspace::for_account(legs);
-    maintenance(&snapshot.view(), legs, &mut workspace.scratch()).health().0
+    maintenance(&snapshot.view(), legs, &mut workspace.scratch())
+        .health()
+        .0
 }
 
 fn asset_at(index: u8) -> Option<Asset> {
@@ -225,9 +248,10 @@ fn asset_at(index: u8) -> Option<Asset> {
 fn take(stage: &mut Stage, margin: Pubkey, leg: Leg) -> anyhow::Result<Option<Taken>> {
     let mut offer = leg.whole;
     for _ in 0..MAX_SIZES {
-        let sent = stage
-            .world
-            .liquidate_with(&stage.keeper, margin, leg.asset, leg.deposit, offer.max(1));
+        let sent =
+            stage
+                .world
+                .liquidate_with(&stage.keeper, margin, leg.asset, leg.deposit, offer.max(1));
         match sent {
             Ok(sent) => {
                 let Some(event) = events::liquidated(&sent.logs) else {
@@ -282,6 +306,8 @@ fn unload(stage: &mut Stage) -> anyhow::Result<()> {
     let world = &mut stage.world;
     let keys = world.trade_keys(&stage.keeper, &assets);
     let close = instruction::close_position(&world.keys, &keys, world.order(&sizes));
-    let _later = world.vm.measure("close_position", close, &[&stage.keeper.key]);
+    let _later = world
+        .vm
+        .measure("close_position", close, &[&stage.keeper.key]);
     Ok(())
 }

@@ -46,7 +46,9 @@ impl Ledger {
         step: usize,
     ) -> anyhow::Result<()> {
         let index = market(asset);
-        let data = stage.world.data(&address::market(&stage.world.keys.group, index));
+        let data = stage
+            .world
+            .data(&address::market(&stage.world.keys.group, index));
         let account = decode::account::<Market>(&data).context("a market")?;
         let at = usize::from(index);
         let name = asset.symbol();
@@ -63,9 +65,13 @@ impl Ledger {
         self.invariants.check(quote + house == 0, || {
             format!("I2 at step {step}, {name}: quotes {quote}, fees and insurance {house}")
         });
-        self.invariants.check(quote == i128::from(account.quote_sum), || {
-            format!("I2 at step {step}, {name}: quotes {quote}, market {}", account.quote_sum)
-        });
+        self.invariants
+            .check(quote == i128::from(account.quote_sum), || {
+                format!(
+                    "I2 at step {step}, {name}: quotes {quote}, market {}",
+                    account.quote_sum
+                )
+            });
         Ok(())
     }
 
@@ -92,7 +98,10 @@ impl Ledger {
 
         let vault = world.token_amount(&address::vault(&key));
         self.invariants.check(bank.tracked <= vault, || {
-            format!("I1 at step {step}, {name}: bank {}, vault {vault}", bank.tracked)
+            format!(
+                "I1 at step {step}, {name}: bank {}, vault {vault}",
+                bank.tracked
+            )
         });
         Ok(())
     }
@@ -103,7 +112,9 @@ impl Ledger {
         self.conservation.checked += u64::from(checked);
         self.conservation.failed += u64::from(failed);
         self.invariants.check(failed == 0, || {
-            format!("check_conservation at step {step}: {failed} of {checked} ledgers do not balance")
+            format!(
+                "check_conservation at step {step}: {failed} of {checked} ledgers do not balance"
+            )
         });
         Ok(())
     }

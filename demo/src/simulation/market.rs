@@ -58,7 +58,12 @@ pub fn publish(world: &mut World, tick: &Tick) -> anyhow::Result<()> {
             ema_price: quote.ema_price,
             ema_conf: quote.ema_conf,
             posted_slot: tick.slot.saturating_sub(1),
-            ..PriceUpdate::of(world.feed(asset), quote.price, quote.conf, quote.publish_time)
+            ..PriceUpdate::of(
+                world.feed(asset),
+                quote.price,
+                quote.conf,
+                quote.publish_time,
+            )
         };
         world.post(asset, &update);
     }

@@ -77,7 +77,9 @@ impl Record {
         }
         let pool = equity(chain, stage.pool_margin)?;
         self.pool.equity.push(pool);
-        self.pool.share_price.push(pool / pool_shares(chain, stage)?);
+        self.pool
+            .share_price
+            .push(pool / pool_shares(chain, stage)?);
 
         let mut all = Vec::new();
         for person in &mut self.people {
@@ -91,7 +93,10 @@ impl Record {
     /// What the keeper took, told in assets and dollars.
     pub fn liquidations(&mut self, stage: &Stage, tick: &Tick, taken: &[Taken]) {
         for taken in taken {
-            let Some(person) = self.people.iter_mut().find(|p| p.margins.contains(&taken.margin))
+            let Some(person) = self
+                .people
+                .iter_mut()
+                .find(|p| p.margins.contains(&taken.margin))
             else {
                 continue;
             };
@@ -240,7 +245,11 @@ fn taken_leg(stage: &Stage, tick: &Tick, taken: &Taken) -> (String, f64, f64) {
     let event = &taken.event;
     if let Some(deposit) = taken.leg.deposit {
         let price = quote(tick, deposit).usd();
-        return (format!("{} deposit", deposit.symbol()), usd(event.size) / price, price);
+        return (
+            format!("{} deposit", deposit.symbol()),
+            usd(event.size) / price,
+            price,
+        );
     }
     let asset = taken.leg.asset;
     let lots_of_one = 10f64.powi(i32::from(asset.lot_decimals()));
@@ -249,6 +258,8 @@ fn taken_leg(stage: &Stage, tick: &Tick, taken: &Taken) -> (String, f64, f64) {
         .with_book(|book| book.assets[asset as usize].lot_shift)
         .unwrap_or(0);
     let lot = event.price as f64 / 2f64.powi(i32::from(shift)) / 1e6;
-    let name = stage.world.config.markets[usize::from(keel_tests::market(asset))].symbol.clone();
+    let name = stage.world.config.markets[usize::from(keel_tests::market(asset))]
+        .symbol
+        .clone();
     (name, event.size as f64 / lots_of_one, lot * lots_of_one)
 }

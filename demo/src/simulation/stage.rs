@@ -40,14 +40,18 @@ impl Stage {
         let mut world = World::unpriced_at(opening.time - LISTING_PERIOD_S, |_| {})?;
         publish(&mut world, opening).context("the opening prices")?;
         for (name, usd) in PROVIDERS {
-            world.provide(usd as u64).with_context(|| format!("liquidity of {name}"))?;
+            world
+                .provide(usd as u64)
+                .with_context(|| format!("liquidity of {name}"))?;
         }
         let mut pairs = Vec::with_capacity(TRADERS.len());
         for trader in &TRADERS {
             let pair = seat_pair(&mut world, trader, opening);
             pairs.push(pair.with_context(|| format!("deposits of {}", trader.name))?);
         }
-        let keeper = world.trader_with(LIQUIDATOR.1 as u64).context("the keeper's deposit")?;
+        let keeper = world
+            .trader_with(LIQUIDATOR.1 as u64)
+            .context("the keeper's deposit")?;
         Ok(Self {
             pool_margin: address::pool_margin(&world.keys.group, &world.pool),
             world,
@@ -62,7 +66,10 @@ impl Stage {
         for pair in &self.pairs {
             for seat in std::iter::once(&pair.cross).chain(&pair.twin) {
                 open(&mut self.world, seat, &self.opening).with_context(|| {
-                    format!("{}'s positions, sub-account {}", pair.trader.name, seat.account.sub_id)
+                    format!(
+                        "{}'s positions, sub-account {}",
+                        pair.trader.name, seat.account.sub_id
+                    )
                 })?;
             }
         }
@@ -79,7 +86,10 @@ impl Stage {
     /// Every margin account of the group.
     pub fn margins(&self) -> Vec<Pubkey> {
         let others = [self.keeper.margin, self.pool_margin];
-        self.seats().map(|seat| seat.account.margin).chain(others).collect()
+        self.seats()
+            .map(|seat| seat.account.margin)
+            .chain(others)
+            .collect()
     }
 }
 
@@ -101,7 +111,10 @@ fn seat_pair(world: &mut World, trader: &'static Trader, opening: &Tick) -> anyh
         });
     }
 
-    let plan = trader.positions.iter().map(|(symbol, usd)| (asset(*symbol), *usd));
+    let plan = trader
+        .positions
+        .iter()
+        .map(|(symbol, usd)| (asset(*symbol), *usd));
     Ok(Pair {
         trader,
         cross: Seat {
@@ -121,6 +134,8 @@ fn open(world: &mut World, seat: &Seat, opening: &Tick) -> anyhow::Result<()> {
         .collect();
     let keys = world.trade_keys(&seat.account, &assets);
     let order = instruction::open_position(&world.keys, &keys, world.order(&sizes));
-    world.vm.measure("open_position", order, &[&seat.account.key])?;
+    world
+        .vm
+        .measure("open_position", order, &[&seat.account.key])?;
     Ok(())
 }

@@ -115,7 +115,7 @@ impl Image {
 }
 
 fn is_data(name: &str) -> bool {
-    [".rodata", ".lrodata", ".data", ".bss"]
+    [".rodata", ".lrodata", ".data", ".bss", ".security.txt"]
         .iter()
         .any(|prefix| name.starts_with(prefix))
 }
@@ -208,6 +208,7 @@ mod tests {
     #[test]
     fn data_sections_are_known_by_their_names() {
         assert!(is_data(".rodata.str") && is_data(".data.rel.ro.x") && is_data(".bss"));
+        assert!(is_data(".security.txt"));
         assert!(!is_data(".debug_info") && !is_data(".BTF") && !is_data(".llvm_addrsig"));
     }
 

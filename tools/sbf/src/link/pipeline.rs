@@ -9,6 +9,8 @@ use std::fs;
 
 /// The one symbol that the virtual machine looks up.
 const ENTRYPOINT: &str = "entrypoint";
+/// Data that no code refers to but that a file's reader looks for: `security_txt!`'s contacts.
+const KEPT_DATA: &str = "SECURITY_TXT";
 /// Names a file to write the lowered program to, in LLVM's text form, for a look at what went wrong.
 const EMIT_IR: &str = "KEEL_SBF_EMIT_IR";
 const RUNTIME: &str = include_str!("../../assets/runtime.ll");
@@ -89,7 +91,8 @@ fn hide_all_but_entrypoint(module: Module) {
         });
     }
     for global in module.globals().into_iter().chain(module.aliases()) {
-        if !global.is_declaration() && !global.name().starts_with("llvm.") {
+        let name = global.name();
+        if !global.is_declaration() && name != KEPT_DATA && !name.starts_with("llvm.") {
             global.set_linkage(Linkage::LLVMInternalLinkage);
         }
     }
