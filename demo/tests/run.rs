@@ -12,9 +12,9 @@ const STEPS: &str = "120";
 fn run(args: &[&str]) -> RunResult {
     let args = [&["keel-demo", "--steps", STEPS], args].concat();
     let options = Options::parse_from(args);
-    let path = options.path().unwrap();
+    let path = options.path().expect("a path");
     let mut progress = Progress::new(path.ticks.len() - 1);
-    simulation::run(&options, path, &mut progress).unwrap()
+    simulation::run(&options, path, &mut progress).expect("a run")
 }
 
 fn liquidations(traders: &[keel_demo::result::TraderResult], kind: &str) -> usize {

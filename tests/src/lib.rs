@@ -4,6 +4,7 @@
 //! - [`Vm`]: program, payer, clock; sends transactions and keeps what they cost.
 //! - [`PriceUpdate`]: the bytes of a `PriceUpdateV2` account.
 //! - [`World`]: a whole group made by the operator's own migration, with traders and a pool.
+//! - [`Ledger`]: the books kept a second time, from raw bytes.
 //! - [`bench`]: compute units of every instruction, in the shapes of the architecture.
 //!
 //! Keys, seeds and the VM's features are fixed, so that compute units repeat to the unit.
@@ -12,6 +13,8 @@
 mod artifacts;
 mod attack;
 pub mod bench;
+mod judge;
+mod ledger;
 mod prices;
 mod tokens;
 mod vm;
@@ -19,6 +22,7 @@ mod world;
 
 pub use artifacts::{ArtifactMissing, program_file};
 pub use attack::{account, code, expect_error};
+pub use ledger::{AccountRow, BankRow, Ledger, MarketRow, Places, PoolRow};
 pub use prices::PriceUpdate;
 pub use tokens::TokenKind;
 pub use vm::{Failure, Sent, Vm, keypair};

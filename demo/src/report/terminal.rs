@@ -299,11 +299,24 @@ fn saved(run: &RunResult) -> String {
         total(&run.isolated_twins),
         signed_usd(run.saved.usd),
     ]);
+    format!("{}\n  {}\n", table.render(), verdict(run))
+}
+
+/// The last line; a crash that cost cross margin more is told as plainly.
+fn verdict(run: &RunResult) -> String {
+    let saved = &run.saved;
+    if saved.liquidations >= 0 && saved.usd >= 0.0 {
+        return format!(
+            "{} liquidations and {} saved by cross margin.",
+            saved.liquidations,
+            usd(saved.usd)
+        );
+    }
+    let end = if saved.usd < 0.0 { "less" } else { "more" };
     format!(
-        "{}\n  {} liquidations and {} saved by cross margin.\n",
-        table.render(),
-        run.saved.liquidations,
-        usd(run.saved.usd)
+        "With cross margin: {} liquidations fewer, {} {end} equity at the end.",
+        saved.liquidations,
+        usd(saved.usd.abs())
     )
 }
 

@@ -286,7 +286,8 @@ fn is(failure: &Failure, error: KeelError) -> bool {
     failure.code == Some(u32::from(error))
 }
 
-/// Closes against the pool what the keeper holds. A refusal is left for the next step.
+/// Closes against the pool what the keeper holds. What the program refuses is left for the next
+/// step; any other failure ends the run.
 fn unload(stage: &mut Stage) -> anyhow::Result<()> {
     let data = stage.world.data(&stage.keeper.margin);
     let view = decode::margin(&data)?;
@@ -306,8 +307,11 @@ fn unload(stage: &mut Stage) -> anyhow::Result<()> {
     let world = &mut stage.world;
     let keys = world.trade_keys(&stage.keeper, &assets);
     let close = instruction::close_position(&world.keys, &keys, world.order(&sizes));
-    let _later = world
+    match world
         .vm
-        .measure("close_position", close, &[&stage.keeper.key]);
-    Ok(())
+        .measure("close_position", close, &[&stage.keeper.key])
+    {
+        Err(failure) if failure.code.is_none() => Err(failure.into()),
+        _ => Ok(()),
+    }
 }

@@ -1,1 +1,988 @@
-//! Being written.
+//! I11: every account slot of every instruction refuses what is not meant for it.
+//!
+//! For each instruction that the client builds, in a world where it goes through, every slot is
+//! replaced or damaged in every way that fits what it holds. Each mutation must be refused, by an
+//! error and not by a panic, and must change nothing; the few that are harmless are listed with the
+//! reason. A second group with the same tokens, administrator and owners stands beside the first,
+//! so that nothing but the group tells their accounts apart.
+
+use std::collections::BTreeMap;
+
+use anchor_lang::Discriminator;
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
+use anchor_spl::token_2022;
+use keel_sdk::instruction::{GroupKeys, Token, TradeKeys};
+use keel_sdk::{AssetChoice, LiquidateArgs, address, instruction};
+use keel_state::{Bank, Group, MarginAccount, Market, Pool, RISK_BOOK_BYTES, RiskBook};
+use keel_tests::{Asset, Failure, Trader, World, keypair, market};
+use solana_account::Account;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+
+/// An instruction that goes through, and its siblings, whose accounts are put in its slots.
+struct Case {
+    name: &'static str,
+    base: Instruction,
+    siblings: Vec<(&'static str, Instruction)>,
+    signers: Vec<Keypair>,
+    /// Slot, mutation's beginning, and why it may go through.
+    allowed: Vec<(usize, &'static str, &'static str)>,
+}
+
+/// What stands in a slot, as far as mutations go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slot {
+    /// A wallet that signs.
+    Wallet,
+    /// One of the program's accounts.
+    State,
+    /// A blank account of the program, to be taken.
+    Blank,
+    /// A mint or a token account.
+    Tokens,
+    /// A price account.
+    Price,
+    Program,
+    /// An address without an account: to be created, or the vaults' authority.
+    Absent,
+}
+
+/// One way to damage a call.
+struct Mutation {
+    slot: usize,
+    name: String,
+    instruction: Instruction,
+    /// An account overwritten before the call.
+    overwritten: Option<(Pubkey, Account)>,
+    /// Error numbers of which one is expected; none named: any refusal that is not a panic.
+    expected: &'static [u32],
+}
+
+// Anchor's error numbers.
+const CONSTRAINT_MUT: u32 = 2_000;
+const CONSTRAINT_ZERO: u32 = 2_033;
+const DISCRIMINATOR_NOT_FOUND: u32 = 3_001;
+const DISCRIMINATOR_MISMATCH: u32 = 3_002;
+const DID_NOT_DESERIALIZE: u32 = 3_003;
+const NOT_MUTABLE: u32 = 3_006;
+const WRONG_OWNER: u32 = 3_007;
+const NOT_SIGNER: u32 = 3_010;
+const NOT_INITIALIZED: u32 = 3_012;
+
+fn slot_kind(world: &World, meta: &AccountMeta) -> Slot {
+    let Some(account) = world.vm.account(&meta.pubkey) else {
+        return if meta.is_signer {
+            Slot::Wallet
+        } else {
+            Slot::Absent
+        };
+    };
+    if account.executable {
+        Slot::Program
+    } else if meta.is_signer {
+        Slot::Wallet
+    } else if account.owner == keel::ID && account.data[..8] == [0; 8] {
+        Slot::Blank
+    } else if account.owner == keel::ID {
+        Slot::State
+    } else if account.owner == anchor_spl::token::ID {
+        Slot::Tokens
+    } else if account.owner == keel_migrations::feeds::PYTH_RECEIVER {
+        Slot::Price
+    } else {
+        Slot::Absent
+    }
+}
+
+/// Every mutation of one case.
+fn mutations(world: &World, case: &Case) -> Vec<Mutation> {
+    let mut out = Vec::new();
+    for (slot, meta) in case.base.accounts.iter().enumerate() {
+        let kind = slot_kind(world, meta);
+        flags(case, slot, kind, meta, &mut out);
+        contents(world, case, slot, kind, meta, &mut out);
+        substitutes(world, case, slot, kind, meta, &mut out);
+    }
+    out
+}
+
+fn with_meta(case: &Case, slot: usize, change: impl FnOnce(&mut AccountMeta)) -> Instruction {
+    let mut instruction = case.base.clone();
+    change(&mut instruction.accounts[slot]);
+    instruction
+}
+
+/// Signer and writable flags taken away.
+fn flags(case: &Case, slot: usize, kind: Slot, meta: &AccountMeta, out: &mut Vec<Mutation>) {
+    if meta.is_signer {
+        out.push(Mutation {
+            slot,
+            name: "unsigned".to_owned(),
+            instruction: with_meta(case, slot, |meta| meta.is_signer = false),
+            overwritten: None,
+            expected: &[NOT_SIGNER],
+        });
+    }
+    if meta.is_writable {
+        let expected: &'static [u32] = match kind {
+            Slot::State => &[CONSTRAINT_MUT, NOT_MUTABLE],
+            Slot::Wallet | Slot::Tokens => &[CONSTRAINT_MUT],
+            _ => &[],
+        };
+        out.push(Mutation {
+            slot,
+            name: "read-only".to_owned(),
+            instruction: with_meta(case, slot, |meta| meta.is_writable = false),
+            overwritten: None,
+            expected,
+        });
+    }
+}
+
+/// The slot's own account with other bytes or another owner.
+fn contents(
+    world: &World,
+    case: &Case,
+    slot: usize,
+    kind: Slot,
+    meta: &AccountMeta,
+    out: &mut Vec<Mutation>,
+) {
+    let account = world.vm.account(&meta.pubkey).unwrap_or_default();
+    let mut push = |name: String, account: Account, expected: &'static [u32]| {
+        out.push(Mutation {
+            slot,
+            name,
+            instruction: case.base.clone(),
+            overwritten: Some((meta.pubkey, account)),
+            expected,
+        });
+    };
+    let owned_by = |owner: Pubkey| Account {
+        owner,
+        ..account.clone()
+    };
+    let holding = |data: Vec<u8>| Account {
+        data,
+        ..account.clone()
+    };
+    let system = Pubkey::default();
+    match kind {
+        Slot::Wallet | Slot::Program => return,
+        Slot::Absent => {
+            // Occupied by somebody else's account of the same address.
+            if meta.is_writable {
+                let occupied = keel_tests::account(keel::ID, vec![1; 600]);
+                push("occupied".to_owned(), occupied, &[]);
+                let occupied = keel_tests::account(system, vec![0; 600]);
+                push("occupied by data of the system".to_owned(), occupied, &[]);
+            }
+            return;
+        }
+        _ => {}
+    }
+
+    let foreign: &'static [u32] = match kind {
+        Slot::State | Slot::Blank => &[WRONG_OWNER],
+        _ => &[],
+    };
+    push("owned by the system".to_owned(), owned_by(system), foreign);
+    push(
+        "owned by a stranger's program".to_owned(),
+        owned_by(Pubkey::new_from_array([3; 32])),
+        foreign,
+    );
+    if kind == Slot::Tokens {
+        push("owned by the other token program".to_owned(), owned_by(token_2022::ID), &[]);
+    }
+
+    let empty = Account {
+        data: Vec::new(),
+        owner: system,
+        ..account.clone()
+    };
+    let none: &'static [u32] = match kind {
+        Slot::State | Slot::Blank => &[WRONG_OWNER, NOT_INITIALIZED],
+        _ => &[],
+    };
+    push("uninitialised".to_owned(), empty, none);
+    push("closed".to_owned(), Account::default(), none);
+
+    let zeros: &'static [u32] = match kind {
+        Slot::State => &[DISCRIMINATOR_MISMATCH],
+        _ => &[],
+    };
+    if kind != Slot::Blank {
+        let zeroed = holding(vec![0; account.data.len()]);
+        push("closed and revived with zeros".to_owned(), zeroed, zeros);
+    }
+    if matches!(kind, Slot::State | Slot::Price | Slot::Blank) {
+        for (name, discriminator) in discriminators() {
+            if account.data[..8] == discriminator {
+                continue;
+            }
+            let mut data = account.data.clone();
+            data[..8].copy_from_slice(&discriminator);
+            let expected: &'static [u32] = match kind {
+                Slot::State => &[DISCRIMINATOR_MISMATCH],
+                Slot::Blank => &[CONSTRAINT_ZERO],
+                _ => &[],
+            };
+            push(format!("discriminator of {name}"), holding(data), expected);
+        }
+    }
+    for length in lengths(account.data.len()) {
+        let mut data = account.data.clone();
+        data.truncate(length);
+        let expected: &'static [u32] = match (kind, length) {
+            (Slot::State | Slot::Blank, 0..8) => &[DISCRIMINATOR_NOT_FOUND, DID_NOT_DESERIALIZE],
+            _ => &[],
+        };
+        push(format!("truncated to {length}"), holding(data), expected);
+    }
+}
+
+/// Lengths that an account is cut to.
+fn lengths(whole: usize) -> Vec<usize> {
+    let mut out = vec![0, 7, 8, 9, whole / 2, whole - 1];
+    out.retain(|length| *length < whole);
+    out.dedup();
+    out
+}
+
+fn discriminators() -> Vec<(&'static str, [u8; 8])> {
+    let of = |bytes: &[u8]| <[u8; 8]>::try_from(bytes).expect("eight bytes");
+    vec![
+        ("a group", of(Group::DISCRIMINATOR)),
+        ("a risk book", of(RiskBook::DISCRIMINATOR)),
+        ("a margin account", of(MarginAccount::DISCRIMINATOR)),
+        ("a bank", of(Bank::DISCRIMINATOR)),
+        ("a market", of(Market::DISCRIMINATOR)),
+        ("a pool", of(Pool::DISCRIMINATOR)),
+        ("nothing known", [0xff; 8]),
+    ]
+}
+
+/// Other accounts in the slot: of the siblings, of the other slots, and copies at a wrong address.
+fn substitutes(
+    world: &World,
+    case: &Case,
+    slot: usize,
+    kind: Slot,
+    meta: &AccountMeta,
+    out: &mut Vec<Mutation>,
+) {
+    let mut seen = vec![meta.pubkey];
+    let mut push = |name: String, address: Pubkey, overwritten: Option<(Pubkey, Account)>| {
+        if seen.contains(&address) {
+            return;
+        }
+        seen.push(address);
+        out.push(Mutation {
+            slot,
+            name,
+            instruction: with_meta(case, slot, |meta| meta.pubkey = address),
+            overwritten,
+            expected: &[],
+        });
+    };
+    for (name, sibling) in &case.siblings {
+        push(
+            format!("of {name}"),
+            sibling.accounts[slot].pubkey,
+            None,
+        );
+    }
+    for (other, meta) in case.base.accounts.iter().enumerate() {
+        if !matches!(slot_kind(world, meta), Slot::Program) || kind == Slot::Program {
+            push(format!("duplicate of slot {other}"), meta.pubkey, None);
+        }
+    }
+    match kind {
+        Slot::Wallet => push("another signer".to_owned(), keypair(900).pubkey(), None),
+        Slot::Program => {
+            for program in [token_2022::ID, keel::ID, Pubkey::default(), anchor_spl::token::ID] {
+                push(format!("program {program}"), program, None);
+            }
+        }
+        Slot::Tokens | Slot::Blank | Slot::Price => {
+            let copy = world.vm.account(&meta.pubkey).unwrap_or_default();
+            let address = keypair(901).pubkey();
+            push("a copy elsewhere".to_owned(), address, Some((address, copy)));
+        }
+        // The program's own accounts cannot be copied: only it writes them.
+        Slot::State => {}
+        Slot::Absent => push("another address".to_owned(), keypair(902).pubkey(), None),
+    }
+}
+
+/// The accounts that a call may touch, as they are.
+fn snapshot(world: &World, addresses: &[Pubkey]) -> Vec<(Pubkey, Account)> {
+    addresses
+        .iter()
+        .map(|address| (*address, world.vm.account(address).unwrap_or_default()))
+        .collect()
+}
+
+fn restore(world: &mut World, accounts: &[(Pubkey, Account)]) {
+    for (address, account) in accounts {
+        if !account.executable {
+            world.vm.set_account(*address, account.clone());
+        }
+    }
+}
+
+fn addresses(instruction: &Instruction) -> Vec<Pubkey> {
+    instruction.accounts.iter().map(|meta| meta.pubkey).collect()
+}
+
+/// What a case's mutations came to.
+#[derive(Default)]
+struct Tally {
+    tried: usize,
+    allowed: usize,
+    wrong: Vec<String>,
+    codes: BTreeMap<String, usize>,
+}
+
+fn run(world: &mut World, case: &Case, tally: &mut Tally) {
+    let signers: Vec<&Keypair> = case.signers.iter().collect();
+    let base = snapshot(world, &addresses(&case.base));
+    let sent = world.vm.send(std::slice::from_ref(&case.base), &signers);
+    assert!(
+        sent.is_ok(),
+        "{} should go through: {}",
+        case.name,
+        sent.expect_err("a failure")
+    );
+    restore(world, &base);
+
+    let all = mutations(world, case);
+    for mutation in all {
+        attempt(world, case, &mutation, &signers, tally);
+        restore(world, &base);
+    }
+    let again = world.vm.send(std::slice::from_ref(&case.base), &signers);
+    assert!(again.is_ok(), "{} was not restored", case.name);
+    restore(world, &base);
+}
+
+fn attempt(
+    world: &mut World,
+    case: &Case,
+    mutation: &Mutation,
+    signers: &[&Keypair],
+    tally: &mut Tally,
+) {
+    let stray = mutation.overwritten.as_ref().map(|(address, _)| *address);
+    let mut touched = addresses(&mutation.instruction);
+    touched.extend(stray);
+    let original = snapshot(world, &touched);
+    if let Some((address, account)) = &mutation.overwritten {
+        world.vm.set_account(*address, account.clone());
+    }
+    let before = snapshot(world, &touched);
+    let result = world
+        .vm
+        .send(std::slice::from_ref(&mutation.instruction), signers);
+    let after = snapshot(world, &touched);
+    restore(world, &original);
+
+    tally.tried += 1;
+    let what = format!("{}, slot {}: {}", case.name, mutation.slot, mutation.name);
+    let excuse = case.allowed.iter().any(|(slot, name, _)| {
+        *slot == mutation.slot && mutation.name.starts_with(name)
+    });
+    match result {
+        Ok(_) if excuse => tally.allowed += 1,
+        Ok(_) => tally.wrong.push(format!("{what}: WENT THROUGH")),
+        Err(failure) => {
+            if excuse {
+                tally.wrong.push(format!(
+                    "{what}: is listed as harmless but was refused: {}",
+                    failure.error
+                ));
+            }
+            if before != after {
+                tally.wrong.push(format!("{what}: refused but changed something"));
+            }
+            if let Some(complaint) = judge(mutation, &failure) {
+                tally.wrong.push(format!("{what}: {complaint}"));
+            }
+            let label = failure.code.map_or(failure.error.clone(), |code| format!("{code}"));
+            *tally.codes.entry(label).or_default() += 1;
+        }
+    }
+}
+
+/// What is wrong with how a mutation was refused.
+fn judge(mutation: &Mutation, failure: &Failure) -> Option<String> {
+    let error = failure.error.to_lowercase();
+    let text = failure.logs.join("\n").to_lowercase();
+    let panicked = ["failed to complete", "access violation", "panicked", "out of bounds"]
+        .iter()
+        .any(|sign| error.contains(sign) || text.contains(sign));
+    if panicked {
+        return Some(format!("panicked: {failure}"));
+    }
+    let expected = mutation.expected;
+    if expected.is_empty() || failure.code.is_some_and(|code| expected.contains(&code)) {
+        return None;
+    }
+    Some(format!(
+        "one of {expected:?} was expected: {:?} {}",
+        failure.code, failure.error
+    ))
+}
+
+/// Runs the cases, prints the count, and fails with everything that went wrong.
+fn judge_all(world: &mut World, cases: Vec<Case>) {
+    let mut tally = Tally::default();
+    for case in &cases {
+        let before = tally.tried;
+        run(world, case, &mut tally);
+        println!("{}: {} mutations", case.name, tally.tried - before);
+    }
+    println!(
+        "{} mutations, {} harmless; refused by {:?}",
+        tally.tried, tally.allowed, tally.codes
+    );
+    assert!(
+        tally.wrong.is_empty(),
+        "{} mutations of {} went wrong:\n{}",
+        tally.wrong.len(),
+        tally.tried,
+        tally.wrong.join("\n")
+    );
+}
+
+/// The first group with a pool and traders, and a second one with the same people.
+struct Stage {
+    world: World,
+    other: GroupKeys,
+    payer: Keypair,
+    trader: Trader,
+    friend: Trader,
+    provider: Keypair,
+}
+
+const FRIEND_MAY_BE_PAID: &str = "anyone may deposit into an account that has the balance";
+const ANY_PAYER: &str = "whoever signs may pay the rent";
+const SEES_ANYONE: &str = "anyone may look at any account of the group";
+
+fn stage() -> Stage {
+    let mut world = World::new().expect("a world");
+    let (provider, _) = world.provide(5_000_000).expect("liquidity");
+    world.give(provider.pubkey(), Asset::Usdc, 1_000_000_000);
+    let trader = world.trader_with(100_000).expect("a trader");
+    world.give(trader.owner(), Asset::Usdc, 1_000_000);
+    world.give(trader.owner(), Asset::Sol, 1_000_000);
+    let friend = world.trader_with(1_000_000).expect("a friend");
+    let payer = world.wallet_key(903);
+    world.wallet_key(900);
+
+    // The same owners have accounts with deposits in the second group.
+    let other = world.second_group(2).expect("a second group");
+    let first = std::mem::replace(&mut world.keys, other);
+    for key in [&trader.key, &friend.key] {
+        let account = world.sub_account(key, 0).expect("an account");
+        world
+            .deposit(&account, Asset::Usdc, 1_000_000_000)
+            .expect("a deposit");
+    }
+    world.keys = first;
+    world.give(trader.owner(), Asset::Usdc, 1_000_000);
+    world.refresh().expect("prices");
+    Stage {
+        world,
+        other,
+        payer,
+        trader,
+        friend,
+        provider,
+    }
+}
+
+impl Stage {
+    fn keys(&self) -> [GroupKeys; 2] {
+        [self.world.keys, self.other]
+    }
+
+    fn margin(keys: &GroupKeys, trader: &Trader) -> Pubkey {
+        address::margin_account(&keys.group, &trader.owner(), 0)
+    }
+
+    fn trade_keys(keys: &GroupKeys, trader: &Trader, assets: &[Asset]) -> TradeKeys {
+        TradeKeys {
+            owner: trader.owner(),
+            margin: Self::margin(keys, trader),
+            pool: address::pool(&keys.group, 0),
+            markets: assets.iter().map(|asset| market(*asset)).collect(),
+        }
+    }
+
+    fn admin(&self) -> Keypair {
+        self.world.admin.insecure_clone()
+    }
+
+    fn key_of(trader: &Trader) -> Keypair {
+        trader.key.insecure_clone()
+    }
+}
+
+fn stranger() -> Keypair {
+    keypair(900)
+}
+
+#[test]
+fn listing_refuses_every_wrong_account() {
+    let mut stage = stage();
+    let (payer, admin) = (stage.payer.insecure_clone(), stage.admin());
+    let world = &mut stage.world;
+    let new = [world.mint(910, 9), world.mint(911, 9)];
+    let blank = world.blank_book(912, RISK_BOOK_BYTES);
+    let bank_args = world.bank_args(AssetChoice::New(world.asset_args(9)));
+    let market_args = world.market_args(3, AssetChoice::Listed(1));
+    let pool_args = world.pool_args(1);
+    let group_args = world.group_args(5);
+    let other_args = world.group_args(6);
+    let (usdc, btc) = (world.token(Asset::Usdc), world.token(Asset::Btc));
+    let [first, other] = stage.keys();
+
+    let group = |args, book, mint: Token| {
+        instruction::create_group(payer.pubkey(), admin.pubkey(), book, mint.mint, args)
+    };
+    let bank = |keys: &GroupKeys, token: Token| {
+        instruction::create_bank(keys, payer.pubkey(), admin.pubkey(), token, bank_args)
+    };
+    let make_market = |keys: &GroupKeys| {
+        instruction::create_market(keys, payer.pubkey(), admin.pubkey(), market_args)
+    };
+    let pool = |keys: &GroupKeys| {
+        let program = anchor_spl::token::ID;
+        instruction::create_pool(keys, payer.pubkey(), admin.pubkey(), program, pool_args)
+    };
+    let signers = || vec![payer.insecure_clone(), admin.insecure_clone(), stranger()];
+    let payers = vec![
+        (0, "another signer", ANY_PAYER),
+        (0, "duplicate of slot 1", ANY_PAYER),
+    ];
+    let mut group_allowed = payers.clone();
+    group_allowed.extend([
+        (1, "another signer", "whoever signs becomes the new group's administrator"),
+        (1, "duplicate of slot 0", "whoever signs becomes the new group's administrator"),
+        (3, "a copy elsewhere", "any blank account of the program may become the book"),
+        (4, "a copy elsewhere", "any mint of six decimals may be the quote"),
+    ]);
+    let cases = vec![
+        Case {
+            name: "create_group",
+            base: group(group_args, blank, usdc),
+            siblings: vec![("another group", group(other_args, first.risk_book, btc))],
+            signers: signers(),
+            allowed: group_allowed,
+        },
+        Case {
+            name: "create_bank",
+            base: bank(&first, new[0]),
+            siblings: vec![
+                ("the other group", bank(&other, new[0])),
+                ("another mint", bank(&first, new[1])),
+                ("a listed bank", bank(&first, btc)),
+            ],
+            signers: signers(),
+            allowed: payers.clone(),
+        },
+        Case {
+            name: "create_market",
+            base: make_market(&first),
+            siblings: vec![("the other group", make_market(&other))],
+            signers: signers(),
+            allowed: payers.clone(),
+        },
+        Case {
+            name: "create_pool",
+            base: pool(&first),
+            siblings: vec![("the other group", pool(&other))],
+            signers: signers(),
+            allowed: payers,
+        },
+    ];
+    judge_all(&mut stage.world, cases);
+}
+
+#[test]
+fn accounts_and_money_refuse_every_wrong_account() {
+    let mut stage = stage();
+    let [first, other] = stage.keys();
+    let (payer, trader, friend) = (&stage.payer, &stage.trader, &stage.friend);
+    let (usdc, sol) = (stage.world.token(Asset::Usdc), stage.world.token(Asset::Sol));
+
+    let create = |keys: &GroupKeys, owner: &Trader, sub_id: u16| {
+        instruction::create_margin_account(keys, payer.pubkey(), owner.owner(), sub_id, [0; 32])
+    };
+    let deposit = |keys: &GroupKeys, from: &Trader, to: &Trader, token: Token| {
+        let margin = Stage::margin(keys, to);
+        instruction::deposit(keys, from.owner(), margin, token, 1_000)
+    };
+    let withdraw = |keys: &GroupKeys, trader: &Trader, token: Token| {
+        let margin = Stage::margin(keys, trader);
+        instruction::withdraw(keys, trader.owner(), margin, token, 1_000)
+    };
+    let provider = &stage.provider;
+    let provide = |keys: &GroupKeys, who: Pubkey, token: Token| {
+        let pool = address::pool(&keys.group, 0);
+        instruction::provide_liquidity(keys, who, pool, token, 1_000_000, 0)
+    };
+    let of = |trader: &Trader| vec![Stage::key_of(trader), Stage::key_of(friend), stranger()];
+    let copies = "the signer may use any of his token accounts";
+    let anyone = "tokens may be sent to any account of the mint";
+    let cases = vec![
+        Case {
+            name: "create_margin_account",
+            base: create(&first, trader, 1),
+            siblings: vec![
+                ("the other group", create(&other, trader, 1)),
+                ("another owner", create(&first, friend, 1)),
+                ("an account that exists", create(&first, trader, 0)),
+            ],
+            signers: vec![
+                payer.insecure_clone(),
+                Stage::key_of(trader),
+                Stage::key_of(friend),
+                stranger(),
+            ],
+            allowed: vec![
+                (0, "another signer", ANY_PAYER),
+                (0, "duplicate of slot 1", ANY_PAYER),
+            ],
+        },
+        Case {
+            name: "deposit",
+            base: deposit(&first, trader, trader, usdc),
+            siblings: vec![
+                ("the other group", deposit(&other, trader, trader, usdc)),
+                ("a friend", deposit(&first, friend, friend, usdc)),
+                ("another token", deposit(&first, trader, trader, sol)),
+            ],
+            signers: of(trader),
+            allowed: vec![
+                (2, "of a friend", FRIEND_MAY_BE_PAID),
+                (6, "a copy elsewhere", copies),
+            ],
+        },
+        Case {
+            name: "withdraw",
+            base: withdraw(&first, trader, usdc),
+            siblings: vec![
+                ("the other group", withdraw(&other, trader, usdc)),
+                ("a friend", withdraw(&first, friend, usdc)),
+                ("another token", withdraw(&first, trader, sol)),
+            ],
+            signers: of(trader),
+            allowed: vec![
+                (7, "of a friend", anyone),
+                (7, "a copy elsewhere", anyone),
+            ],
+        },
+        Case {
+            name: "provide_liquidity",
+            base: provide(&first, provider.pubkey(), usdc),
+            siblings: vec![
+                ("the other group", provide(&other, provider.pubkey(), usdc)),
+                ("a friend", provide(&first, friend.owner(), usdc)),
+                ("another token", provide(&first, provider.pubkey(), sol)),
+            ],
+            signers: vec![provider.insecure_clone(), Stage::key_of(friend), stranger()],
+            allowed: vec![
+                (8, "a copy elsewhere", copies),
+                (10, "a copy elsewhere", anyone),
+            ],
+        },
+    ];
+    judge_all(&mut stage.world, cases);
+}
+
+#[test]
+fn prices_and_views_refuse_every_wrong_account() {
+    let mut stage = stage();
+    let [first, other] = stage.keys();
+    stage.world.vm.pass(2);
+    let now = stage.world.vm.now();
+    for asset in Asset::ALL {
+        let feed = stage.world.feed(asset);
+        let update = keel_tests::PriceUpdate::of(feed, 10_000_000_000, 0, now);
+        stage.world.post(asset, &update);
+    }
+    let prices = stage.world.price_accounts;
+    let update = |keys: &GroupKeys| {
+        let updates = [Asset::Sol, Asset::Btc].map(|asset| (asset.slot(), prices[asset as usize]));
+        instruction::update_prices(keys, &updates, false)
+    };
+    let view = |keys: &GroupKeys, trader: &Trader| {
+        instruction::view_margin(keys, Stage::margin(keys, trader), 0)
+    };
+    let mints: Vec<Pubkey> = stage.world.tokens.iter().map(|token| token.mint).collect();
+    let check = |keys: &GroupKeys, mints: &[Pubkey], markets: &[u8]| {
+        instruction::check_conservation(keys, mints, markets)
+    };
+    let turned: Vec<Pubkey> = mints[1..].iter().chain(&mints[..1]).copied().collect();
+    let twice = "checking a market twice is only a waste";
+    let cases = vec![
+        Case {
+            name: "update_prices",
+            base: update(&first),
+            siblings: vec![("the other group", update(&other))],
+            signers: vec![],
+            allowed: vec![
+                (
+                    0,
+                    "of the other group",
+                    "its book names the same feeds: anyone may price it",
+                ),
+                (1, "a copy elsewhere", "a pull account may have any address"),
+                (2, "a copy elsewhere", "a pull account may have any address"),
+            ],
+        },
+        Case {
+            name: "view_margin",
+            base: view(&first, &stage.trader),
+            siblings: vec![
+                ("the other group", view(&other, &stage.trader)),
+                ("a friend", view(&first, &stage.friend)),
+            ],
+            signers: vec![],
+            allowed: vec![(1, "of a friend", SEES_ANYONE)],
+        },
+        Case {
+            name: "check_conservation",
+            base: check(&first, &mints, &[0, 1, 2]),
+            siblings: vec![
+                ("the other group", check(&other, &mints, &[0, 1, 2])),
+                ("the next", check(&first, &turned, &[1, 2, 0])),
+            ],
+            signers: vec![],
+            allowed: vec![
+                (9, "of the next", twice),
+                (9, "duplicate of slot 11", twice),
+                (10, "of the next", twice),
+                (10, "duplicate of slot 9", twice),
+                (11, "of the next", twice),
+                (11, "duplicate of slot 10", twice),
+            ],
+        },
+    ];
+    judge_all(&mut stage.world, cases);
+}
+
+#[test]
+fn trading_refuses_every_wrong_account() {
+    let mut stage = stage();
+    let [first, other] = stage.keys();
+    let trader = &stage.trader;
+    for asset in [Asset::Sol, Asset::Btc] {
+        stage.world.open(trader, asset, 10_000).expect("open");
+    }
+    let friend = &stage.friend;
+    let args = stage.world.order(&[1_000, 1_000]);
+    let closing = stage.world.order(&[-1_000, -1_000]);
+    let open = |keys: &GroupKeys, trader: &Trader, assets: &[Asset]| {
+        let trade = Stage::trade_keys(keys, trader, assets);
+        instruction::open_position(keys, &trade, args.clone())
+    };
+    let close = |keys: &GroupKeys, trader: &Trader, assets: &[Asset]| {
+        let trade = Stage::trade_keys(keys, trader, assets);
+        instruction::close_position(keys, &trade, closing.clone())
+    };
+    let signers = || vec![Stage::key_of(trader), Stage::key_of(friend), stranger()];
+    let both = [Asset::Sol, Asset::Btc];
+    let eth = [Asset::Eth, Asset::Eth];
+    let another = "the market is what the trader chooses";
+    let cases = vec![
+        Case {
+            name: "open_position",
+            base: open(&first, trader, &both),
+            siblings: vec![
+                ("the other group", open(&other, trader, &both)),
+                ("a friend", open(&first, friend, &both)),
+                ("another market", open(&first, trader, &eth)),
+            ],
+            signers: signers(),
+            allowed: vec![
+                (5, "of another market", another),
+                (6, "of another market", another),
+            ],
+        },
+        Case {
+            name: "close_position",
+            base: close(&first, trader, &both),
+            siblings: vec![
+                ("the other group", close(&other, trader, &both)),
+                ("a friend", close(&first, friend, &both)),
+                ("another market", close(&first, trader, &eth)),
+            ],
+            signers: signers(),
+            allowed: vec![],
+        },
+    ];
+    judge_all(&mut stage.world, cases);
+}
+
+#[test]
+fn liquidation_refuses_every_wrong_account() {
+    let mut stage = stage();
+    let [first, other] = stage.keys();
+    let world = &mut stage.world;
+    let risky = world.trader_with(10_000).expect("a trader");
+    world.open(&risky, Asset::Sol, 350_000).expect("open");
+    // A second one, whose collateral is SOL and who ends with a closed loss.
+    let closed = world.trader().expect("a trader");
+    world
+        .deposit(&closed, Asset::Sol, 100_000_000_000)
+        .expect("SOL");
+    world.open(&closed, Asset::Sol, 300_000).expect("open");
+    world
+        .move_prices([1.0, 118.0, 64_000.0, 3_400.0])
+        .expect("prices");
+    world.close(&closed, Asset::Sol, -300_000).expect("close");
+
+    let (trader, friend) = (&stage.trader, &stage.friend);
+    let take = |keys: &GroupKeys, of: Pubkey, to: &Trader, asset: Asset| {
+        let args = LiquidateArgs { max_size: 100_000 };
+        let to_account = Stage::margin(keys, to);
+        instruction::liquidate(keys, to.owner(), of, to_account, market(asset), None, args)
+    };
+    let collateral = |keys: &GroupKeys, of: Pubkey, to: &Trader, token: Token| {
+        let args = LiquidateArgs { max_size: 1_000_000_000 };
+        let bank = Some(address::bank(&keys.group, &token.mint));
+        let to_account = Stage::margin(keys, to);
+        let place = market(Asset::Sol);
+        instruction::liquidate(keys, to.owner(), of, to_account, place, bank, args)
+    };
+    let (usdc, sol) = (stage.world.token(Asset::Usdc), stage.world.token(Asset::Sol));
+    let signers = || vec![Stage::key_of(trader), Stage::key_of(friend), stranger()];
+    let theirs = Stage::margin(&other, trader);
+    let cases = vec![
+        Case {
+            name: "liquidate a position",
+            base: take(&first, risky.margin, friend, Asset::Sol),
+            siblings: vec![
+                ("the other group", take(&other, theirs, friend, Asset::Sol)),
+                ("a healthy account", take(&first, trader.margin, friend, Asset::Sol)),
+                ("another liquidator", take(&first, risky.margin, trader, Asset::Sol)),
+                ("another market", take(&first, risky.margin, friend, Asset::Eth)),
+                ("a bank", collateral(&first, risky.margin, friend, usdc)),
+            ],
+            signers: signers(),
+            allowed: vec![],
+        },
+        Case {
+            name: "liquidate a deposit",
+            base: collateral(&first, closed.margin, friend, sol),
+            siblings: vec![
+                ("the other group", collateral(&other, theirs, friend, sol)),
+                ("a healthy account", collateral(&first, trader.margin, friend, sol)),
+                ("another liquidator", collateral(&first, closed.margin, trader, sol)),
+                ("another bank", collateral(&first, closed.margin, friend, usdc)),
+                ("no bank", take(&first, closed.margin, friend, Asset::Eth)),
+            ],
+            signers: signers(),
+            allowed: vec![],
+        },
+    ];
+    judge_all(&mut stage.world, cases);
+}
+
+/// All of the other group's accounts but one slot: no slot of ours may be mixed in.
+#[test]
+fn no_account_of_one_group_mixes_with_those_of_another() {
+    let mut stage = stage();
+    let [first, other] = stage.keys();
+    let (trader, usdc) = (&stage.trader, stage.world.token(Asset::Usdc));
+    let margin = |keys: &GroupKeys| Stage::margin(keys, trader);
+    let trade = |keys: &GroupKeys| Stage::trade_keys(keys, trader, &[Asset::Sol]);
+    let args = stage.world.order(&[1_000]);
+    let deposit = |k: &GroupKeys| instruction::deposit(k, trader.owner(), margin(k), usdc, 1_000);
+    let withdraw = |k: &GroupKeys| instruction::withdraw(k, trader.owner(), margin(k), usdc, 1_000);
+    let open = |k: &GroupKeys| instruction::open_position(k, &trade(k), args.clone());
+    let pairs = [
+        ("deposit", deposit(&first), deposit(&other)),
+        ("withdraw", withdraw(&first), withdraw(&other)),
+        ("open", open(&first), open(&other)),
+        ("view", instruction::view_margin(&first, margin(&first), 0),
+            instruction::view_margin(&other, margin(&other), 0)),
+    ];
+    let mut tried = 0;
+    for (name, ours, theirs) in pairs {
+        let differing: Vec<usize> = (0..ours.accounts.len())
+            .filter(|slot| ours.accounts[*slot].pubkey != theirs.accounts[*slot].pubkey)
+            .collect();
+        // Every mixture: neither wholly ours nor wholly theirs.
+        for mask in 1..(1u32 << differing.len()) - 1 {
+            let mut mixed = ours.clone();
+            for (bit, slot) in differing.iter().enumerate() {
+                if mask >> bit & 1 == 1 {
+                    mixed.accounts[*slot] = theirs.accounts[*slot].clone();
+                }
+            }
+            let before = snapshot(&stage.world, &addresses(&mixed));
+            let sent = stage.world.vm.send(&[mixed], &[&trader.key]);
+            assert!(sent.is_err(), "{name}, mixture {mask:b} of {differing:?}");
+            let touched: Vec<Pubkey> = before.iter().map(|(address, _)| *address).collect();
+            assert_eq!(before, snapshot(&stage.world, &touched));
+            tried += 1;
+        }
+    }
+    println!("{tried} mixtures of two groups refused");
+}
+
+/// Lamports sent ahead to an address must not keep it from being created.
+#[test]
+fn prefunding_an_address_does_not_block_its_creation() {
+    let mut world = World::new().expect("a world");
+    let owner = world.wallet_key(905);
+    let address = address::margin_account(&world.keys.group, &owner.pubkey(), 0);
+    world.vm.fund(address, 1);
+    world.sub_account(&owner, 0).expect("created all the same");
+
+    let index = address::market(&world.keys.group, 3);
+    world.vm.fund(index, 5_000_000_000);
+    let args = world.market_args(3, AssetChoice::Listed(1));
+    world.list_market(args).expect("created all the same");
+
+    let token = world.mint(906, 9);
+    let bank = address::bank(&world.keys.group, &token.mint);
+    world.vm.fund(bank, 1);
+    world.vm.fund(address::vault(&bank), 1);
+    let args = world.bank_args(AssetChoice::New(world.asset_args(9)));
+    world.list_bank(token, args).expect("created all the same");
+
+    let pool = address::pool(&world.keys.group, 1);
+    world.vm.fund(address::lp_mint(&pool), 1);
+    world.vm.fund(address::pool_margin(&world.keys.group, &pool), 1);
+    let args = world.pool_args(1);
+    world.list_pool(args).expect("created all the same");
+}
+
+/// A margin account cannot be created twice, nor a group taken over by creating it again.
+#[test]
+fn nothing_is_created_twice() {
+    let mut world = World::new().expect("a world");
+    let trader = world.trader_with(1_000).expect("a trader");
+    let before = world.data(&trader.margin);
+    world.vm.pass(1);
+    assert!(world.sub_account(&trader.key, 0).is_err());
+    assert_eq!(before, world.data(&trader.margin));
+
+    let thief = world.wallet_key(907);
+    let (payer, mint) = (world.vm.payer.pubkey(), world.token(Asset::Usdc).mint);
+    let book = world.blank_book(908, RISK_BOOK_BYTES);
+    let args = world.group_args(1);
+    let again = instruction::create_group(payer, thief.pubkey(), book, mint, args);
+    assert!(world.send(again, &[&thief]).is_err());
+    let args = world.group_args(9);
+    let taken = world.keys.risk_book;
+    let again = instruction::create_group(payer, thief.pubkey(), taken, mint, args);
+    assert!(world.send(again, &[&thief]).is_err(), "the book is taken once");
+}
