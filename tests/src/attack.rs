@@ -224,6 +224,15 @@ impl World {
         self.set_prices(prices)
     }
 
+    /// Holds prices for so many steps of two minutes, until the stable prices have followed.
+    pub fn hold_prices(&mut self, prices: [f64; 4], steps: u32) -> Result<(), Failure> {
+        for _ in 0..steps {
+            self.vm.pass(120);
+            self.set_prices(prices)?;
+        }
+        Ok(())
+    }
+
     /// The prices that a world begins with, published now.
     pub fn refresh(&mut self) -> Result<Sent, Failure> {
         self.vm.pass(1);

@@ -364,6 +364,32 @@ async fn check_books(chain: &mut Chain, traders: &[&Keypair]) -> Result<()> {
     ledger.check().map_err(anyhow::Error::msg)
 }
 
+/// What is left is closed, and what the losses left is withdrawn, but not an atom more.
+async fn leave(chain: &mut Chain, trader: &Keypair) -> Result<()> {
+    let trade = chain.trade_keys(trader);
+    let row = keel_tests::AccountRow::read(&chain.data(trade.margin).await?);
+    let (left, _) = row.position(market(Asset::Sol));
+    ensure!(0 < left && left < 200_000, "{left} lots are left");
+    let close = instruction::close_position(&chain.keys, &trade, chain.order(-left));
+    chain.done("close", &[close], &[trader]).await?;
+    let row = keel_tests::AccountRow::read(&chain.data(trade.margin).await?);
+    let (_, result) = row.position(market(Asset::Sol));
+    let free = u64::try_from(row.shares(0) + result)?;
+    let withdraw = |chain: &Chain, atoms: u64| {
+        let token = chain.token(Asset::Usdc);
+        instruction::withdraw(&chain.keys, trader.pubkey(), trade.margin, token, atoms)
+    };
+    let greedy = withdraw(chain, free + 1);
+    chain
+        .refused("greedy", KeelError::BelowInitial, greedy, trader)
+        .await?;
+    let fair = withdraw(chain, free);
+    chain.done("withdraw", &[fair], &[trader]).await?;
+    ensure!(chain.wallet(&trader.pubkey(), Asset::Usdc).await? == free);
+    ensure!(chain.health(trade.margin).await? == (0, 0));
+    Ok(())
+}
+
 #[tokio::test]
 async fn an_account_lives_its_whole_life_on_the_real_runtime() -> Result<()> {
     let mut chain = make_group().await?;
@@ -418,26 +444,6 @@ async fn an_account_lives_its_whole_life_on_the_real_runtime() -> Result<()> {
     );
     check_books(&mut chain, &everyone).await?;
 
-    // The rest is closed, and what the losses left is withdrawn, but not an atom more.
-    let row = keel_tests::AccountRow::read(&chain.data(trade.margin).await?);
-    let (left, _) = row.position(market(Asset::Sol));
-    ensure!(0 < left && left < 200_000, "{left} lots are left");
-    let close = instruction::close_position(&chain.keys, &trade, chain.order(-left));
-    chain.done("close", &[close], &[&trader]).await?;
-    let row = keel_tests::AccountRow::read(&chain.data(trade.margin).await?);
-    let (_, result) = row.position(market(Asset::Sol));
-    let free = u64::try_from(row.shares(0) + result)?;
-    let withdraw = |chain: &Chain, atoms: u64| {
-        let token = chain.token(Asset::Usdc);
-        instruction::withdraw(&chain.keys, trader.pubkey(), trade.margin, token, atoms)
-    };
-    let greedy = withdraw(&chain, free + 1);
-    chain
-        .refused("greedy", KeelError::BelowInitial, greedy, &trader)
-        .await?;
-    let fair = withdraw(&chain, free);
-    chain.done("withdraw", &[fair], &[&trader]).await?;
-    ensure!(chain.wallet(&trader.pubkey(), Asset::Usdc).await? == free);
-    ensure!(chain.health(trade.margin).await? == (0, 0));
+    leave(&mut chain, &trader).await?;
     check_books(&mut chain, &everyone).await
 }

@@ -297,7 +297,7 @@ impl<L: Legs + ?Sized> Legs for &L {
 }
 
 /// An account as a plan would leave it: the base with some slots replaced, so that a plan is judged
-/// before it is applied. Slots beyond the base's are not seen.
+/// before it is applied. A changed slot counts also when it lies behind the base's last one.
 #[derive(Clone, Copy, Debug)]
 pub struct Amended<'a, L> {
     pub base: L,
@@ -307,7 +307,8 @@ pub struct Amended<'a, L> {
 
 impl<L: Legs> Legs for Amended<'_, L> {
     fn balance_slots(&self) -> usize {
-        self.base.balance_slots()
+        let changed = self.balances.iter().map(|(slot, _)| slot + 1);
+        changed.fold(self.base.balance_slots(), usize::max)
     }
 
     fn balance(&self, slot: usize) -> Option<BalanceLeg> {
@@ -315,7 +316,8 @@ impl<L: Legs> Legs for Amended<'_, L> {
     }
 
     fn position_slots(&self) -> usize {
-        self.base.position_slots()
+        let changed = self.positions.iter().map(|(slot, _)| slot + 1);
+        changed.fold(self.base.position_slots(), usize::max)
     }
 
     fn position(&self, slot: usize) -> Option<PositionLeg> {

@@ -2,7 +2,7 @@
 
 use crate::book::{Amended, BalanceLeg, Book, Legs, PriceQuality};
 use crate::error::RiskError;
-use crate::limits::{MAX_ASSETS_PER_ACCOUNT, MAX_BANK_TOTAL};
+use crate::limits::MAX_BANK_TOTAL;
 use crate::margin::{self, Assessment, Gains, InitialTerms, exposed_assets};
 use crate::pool::{PoolTerms, provide_shares};
 use crate::price::{Action, permits};
@@ -66,9 +66,7 @@ pub fn plan_deposit<B: Book, L: Legs>(
         balances: &changed,
         positions: &[],
     };
-    if exposed_assets(book, &amended).count_ones() as usize > MAX_ASSETS_PER_ACCOUNT {
-        return Err(RiskError::TooManyAssets);
-    }
+    check_asset_count(legs, exposed_assets(book, &amended))?;
     Ok(CashPlan {
         slot,
         before,
@@ -171,6 +169,14 @@ pub fn owes<L: Legs>(legs: &L) -> bool {
     borrows || positions
 }
 
+/// Refuses an account that would be exposed to more assets than it may (`exposed` as bits).
+pub fn check_asset_count<L: Legs>(legs: &L, exposed: u32) -> Result<(), RiskError> {
+    if exposed.count_ones() as usize > legs.asset_limit() {
+        return Err(RiskError::TooManyAssets);
+    }
+    Ok(())
+}
+
 /// Refuses unless every asset that the account is exposed to has a price good enough for `action`
 /// and no older than `max_age_s` of it. An asset without exposure blocks nothing (2.8).
 pub fn require_prices<B: Book, L: Legs>(
@@ -179,7 +185,16 @@ pub fn require_prices<B: Book, L: Legs>(
     action: Action,
     max_age_s: impl Fn(&PriceQuality) -> u32,
 ) -> Result<(), RiskError> {
-    let mut exposed = exposed_assets(book, legs);
+    require_prices_of(book, exposed_assets(book, legs), action, max_age_s)
+}
+
+/// The same for assets that are known already, as bits.
+pub fn require_prices_of<B: Book>(
+    book: &B,
+    mut exposed: u32,
+    action: Action,
+    max_age_s: impl Fn(&PriceQuality) -> u32,
+) -> Result<(), RiskError> {
     while exposed != 0 {
         let asset = exposed.trailing_zeros() as u8;
         exposed &= exposed - 1;

@@ -1,11 +1,11 @@
 //! Taking one leg of an account below Maintenance (margin-spec 8.1, 8.2, 1.7), without the auction.
 
 use crate::book::{Amended, BalanceLeg, Book, Legs, PositionLeg};
-use crate::cash::require_prices;
+use crate::cash::{check_asset_count, require_prices, require_prices_of};
 use crate::error::RiskError;
 use crate::fill::{moved, open_interest_change, quotes_change};
 use crate::limits::check_growth;
-use crate::margin::{self, Health, InitialTerms, count_assets};
+use crate::margin::{self, Health, InitialTerms, exposed_assets};
 use crate::num::{mul_div_floor, ppm_ceil, value_ceil, value_floor};
 use crate::price::Action;
 use crate::scratch::Scratch;
@@ -14,6 +14,8 @@ use crate::units::{Atoms, Lots, Native, Ppm, Price, Shares};
 
 /// Sizes tried at most by one call (8.1).
 pub const MAX_TRIES: usize = 8;
+/// A deposit worth less than this is not worth taking (8.6), atoms ($1).
+pub const MIN_TAKEN: Atoms = Atoms(1_000_000);
 
 /// Which leg is taken, with the slots that hold it on both sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,8 +111,8 @@ struct Taken {
 /// exactly itself and leaves MM alone; for a deposit worth x the liquidator takes over x less his
 /// part of it. The step's gain must be positive (8.2). The liquidator ends at Initial.
 ///
-/// Errors: `PriceUnfit`, `NotLiquidatable`, `NothingToLiquidate`, `ZeroSize` for a `max_size` below
-/// one, `TakeWhole`, `SizeBeyondEnd`, `BreaksHedge`, and for the liquidator `TooManyAssets`,
+/// Errors: `PriceUnfit`, `NotLiquidatable`, `NothingToLiquidate` also for a deposit worth less than
+/// [`MIN_TAKEN`], `ZeroSize` for a `max_size` below one or one that no native unit is worth, `TakeWhole`, `SizeBeyondEnd`, `BreaksHedge`, and for the liquidator `TooManyAssets`,
 /// `BelowInitial`, `LegTooLarge`, `TooLarge`.
 pub fn plan_liquidation<B: Book, A: Legs, K: Legs>(
     book: &B,
@@ -145,6 +147,9 @@ pub fn plan_liquidation<B: Book, A: Legs, K: Legs>(
         scratch,
     };
     let step = search.largest(max_size.0.min(taken.whole))?;
+    if taken.deposit.is_some() && step.shares == 0 {
+        return Err(RiskError::ZeroSize);
+    }
     if step.gain <= 0 {
         return Err(RiskError::BreaksHedge {
             before: before.health(),
@@ -193,8 +198,8 @@ fn find<B: Book, A: Legs>(book: &B, account: &A, target: Target) -> Result<Taken
             };
             let held = deposit_amount(balance.shares, rate.deposit_index);
             let worth = value_floor(Lots(held.0), price);
-            let whole = worth.0.min(position.quote.0.saturating_neg());
-            if whole == 0 {
+            let owed = position.quote.0.saturating_neg();
+            if worth < MIN_TAKEN {
                 return Err(nothing);
             }
             Ok(Taken {
@@ -202,7 +207,7 @@ fn find<B: Book, A: Legs>(book: &B, account: &A, target: Target) -> Result<Taken
                 position,
                 price,
                 deposit: Some((balance_slot, balance, rate.deposit_index)),
-                whole,
+                whole: worth.0.min(owed),
             })
         }
     }
@@ -491,10 +496,9 @@ fn judge_liquidator<B: Book, K: Legs>(
         balances: plan.liquidator.balance.as_slice(),
         positions: &[(slot, position)],
     };
-    if count_assets(book, &amended) > amended.asset_limit() {
-        return Err(RiskError::TooManyAssets);
-    }
-    require_prices(book, &amended, Action::Liquidate, |quality| {
+    let exposed = exposed_assets(book, &amended);
+    check_asset_count(&amended, exposed)?;
+    require_prices_of(book, exposed, Action::Liquidate, |quality| {
         quality.max_age_margin_s
     })?;
     let initial = margin::initial(book, &amended, InitialTerms::COUNTED, scratch);

@@ -1,13 +1,13 @@
 //! Orders against a pool: one or more fills between two margin accounts, judged once at the end.
 
 use crate::book::{Amended, Book, Legs, PositionLeg};
-use crate::cash::require_prices;
+use crate::cash::{check_asset_count, require_prices, require_prices_of};
 use crate::error::RiskError;
 use crate::fill::{
     FillPlan, Reduction, check_limit, check_slip, fill_amount, is_risk_reducing, plan_fill,
 };
 use crate::limits::check_growth;
-use crate::margin::{self, Health, InitialTerms, count_assets};
+use crate::margin::{self, Health, InitialTerms, exposed_assets};
 use crate::num::ppm_ceil;
 use crate::pool::{PoolTerms, half_spread};
 use crate::price::{Action, permits};
@@ -267,12 +267,11 @@ fn judge_open<B: Book, A: Legs>(
     after: &A,
     scratch: &mut Scratch<'_>,
 ) -> Result<Health, RiskError> {
-    require_prices(book, after, Action::Increase, |quality| {
+    let exposed = exposed_assets(book, after);
+    require_prices_of(book, exposed, Action::Increase, |quality| {
         quality.max_age_margin_s
     })?;
-    if count_assets(book, after) > after.asset_limit() {
-        return Err(RiskError::TooManyAssets);
-    }
+    check_asset_count(after, exposed)?;
 
     let initial = margin::initial(book, after, InitialTerms::COUNTED, scratch);
     if initial.health().0 < 0 {

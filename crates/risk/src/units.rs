@@ -50,13 +50,9 @@ impl Frac40 {
 impl Frac40 {
     /// The fraction in millionths, ceil; saturates.
     #[must_use]
-    pub const fn to_ppm_ceil(self) -> Ppm {
-        let ppm = (self.0 as u128 * 1_000_000).div_ceil(1 << 40);
-        Ppm(if ppm > u32::MAX as u128 {
-            u32::MAX
-        } else {
-            ppm as u32
-        })
+    pub fn to_ppm_ceil(self) -> Ppm {
+        let ppm = crate::num::umul_shift_ceil(self.0, 1_000_000, 40);
+        Ppm(u32::try_from(ppm).unwrap_or(u32::MAX))
     }
 }
 

@@ -70,6 +70,16 @@ impl<'a> MarginMut<'a> {
         position.quote = leg.quote.0;
         position.keep = KEEP_ONE;
         position.used = u8::from(leg.size.0 != 0 || leg.quote.0 != 0);
+        self.find_end(slot);
+    }
+
+    /// Keeps `positions_end` one past the last slot in use, after `slot` was written.
+    fn find_end(&mut self, slot: usize) {
+        let mut end = usize::from(self.account.positions_end).max(slot + 1);
+        while end > 0 && self.positions[end - 1].used == 0 {
+            end -= 1;
+        }
+        self.account.positions_end = end as u16;
     }
 }
 

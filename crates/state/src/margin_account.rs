@@ -75,11 +75,13 @@ account! {
         delegate_expiry: i64,
         isolated_markets: [u64; 2],
         balances: [Balance; 16],
-        spare: [u8; 152],
+        /// One past the last position slot in use: nobody reads beyond it.
+        positions_end: u16,
+        spare: [u8; 150],
     }
 }
 
-offsets!(MarginAccount { group = 8, owner = 40, seq = 136, balances = 240, spare = 752, });
+offsets!(MarginAccount { group = 8, owner = 40, seq = 136, balances = 240, positions_end = 752, });
 
 /// Bytes of a margin account with room for `capacity` positions, discriminator included.
 pub const fn margin_account_bytes(capacity: usize) -> usize {

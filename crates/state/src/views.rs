@@ -6,9 +6,11 @@ use keel_risk::{
     RateTerms, Scenario, ScenarioPeak, Shares, age_s,
 };
 
+use keel_risk::limits::{MAX_ASSETS, MAX_ASSETS_PER_ACCOUNT};
+
 use crate::{
-    AssetEntry, BALANCE_SLOTS, Balance, MarginAccount, Position, RiskBook, SCENARIO_SLOTS,
-    StoredPeak, StoredScenario,
+    AssetEntry, BALANCE_SLOTS, Balance, MarginAccount, MarginKind, Position, RiskBook,
+    SCENARIO_SLOTS, StoredPeak, StoredScenario,
 };
 
 /// A deposit of an asset that was listed less than this long ago counts nothing towards Initial
@@ -165,6 +167,11 @@ impl<'a> MarginView<'a> {
         Self { account, positions }
     }
 
+    /// Position slots of the account, used or not.
+    pub fn capacity(&self) -> usize {
+        self.positions.len()
+    }
+
     /// Where the account holds this bank.
     pub fn balance_slot(&self, bank: u8) -> Option<usize> {
         self.account
@@ -182,7 +189,7 @@ impl<'a> MarginView<'a> {
 
     /// Where the account holds this instrument.
     pub fn held_slot(&self, instrument: u8) -> Option<usize> {
-        self.positions
+        self.positions[..self.position_slots()]
             .iter()
             .position(|position| position.used != 0 && position.instrument == instrument)
     }
@@ -208,8 +215,17 @@ impl Legs for MarginView<'_> {
         })
     }
 
+    /// Slots up to the last one in use: those behind it are empty.
     fn position_slots(&self) -> usize {
-        self.positions.len()
+        usize::from(self.account.positions_end).min(self.positions.len())
+    }
+
+    fn asset_limit(&self) -> usize {
+        if self.account.kind == MarginKind::Pool as u8 {
+            MAX_ASSETS - 1
+        } else {
+            MAX_ASSETS_PER_ACCOUNT
+        }
     }
 
     fn position(&self, slot: usize) -> Option<PositionLeg> {

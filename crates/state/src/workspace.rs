@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use keel_risk::limits::{MAX_ASSETS, MAX_SCENARIOS};
 use keel_risk::{Legs, Scratch};
 
+use crate::MarginView;
+
 /// Owns the lanes that a [`Scratch`] borrows.
 #[derive(Debug)]
 pub struct Workspace {
@@ -15,8 +17,8 @@ pub struct Workspace {
 impl Workspace {
     /// Room for every asset that the account's slots may name, closed positions included; at most
     /// 16 KB.
-    pub fn for_account<L: Legs>(legs: &L) -> Self {
-        let assets = (legs.asset_limit() + legs.position_slots()).min(MAX_ASSETS);
+    pub fn for_account(margin: &MarginView<'_>) -> Self {
+        let assets = (margin.asset_limit() + margin.capacity()).min(MAX_ASSETS);
         let lanes = Scratch::lanes_needed(assets, MAX_SCENARIOS);
         Self {
             lanes: vec![0; lanes],

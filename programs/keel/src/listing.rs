@@ -54,6 +54,8 @@ pub struct AssetArgs {
 }
 
 /// The asset that a bank or a market belongs to.
+// An argument that lives for one instruction: a box would only move it to the heap.
+#[allow(clippy::large_enum_variant)]
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug)]
 pub enum AssetChoice {
     /// One that is listed already, by its place in the risk book.

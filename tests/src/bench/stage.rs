@@ -311,7 +311,8 @@ impl Stage {
             (pool_margin, pool),
         ];
         for (margin, positions) in sides {
-            edit_margin(&mut self.vm, &margin, |_, slots| {
+            edit_margin(&mut self.vm, &margin, |account, slots| {
+                account.positions_end = positions.len() as u16;
                 slots[..positions.len()].copy_from_slice(&positions);
             })?;
         }

@@ -61,7 +61,7 @@ struct Mutation {
 
 // Anchor's error numbers.
 const CONSTRAINT_MUT: u32 = 2_000;
-const CONSTRAINT_ZERO: u32 = 2_033;
+const CONSTRAINT_ZERO: u32 = 2_013;
 const DISCRIMINATOR_NOT_FOUND: u32 = 3_001;
 const DISCRIMINATOR_MISMATCH: u32 = 3_002;
 const DID_NOT_DESERIALIZE: u32 = 3_003;
@@ -127,7 +127,7 @@ fn flags(case: &Case, slot: usize, kind: Slot, meta: &AccountMeta, out: &mut Vec
     if meta.is_writable {
         let expected: &'static [u32] = match kind {
             Slot::State => &[CONSTRAINT_MUT, NOT_MUTABLE],
-            Slot::Wallet | Slot::Tokens => &[CONSTRAINT_MUT],
+            Slot::Tokens => &[CONSTRAINT_MUT],
             _ => &[],
         };
         out.push(Mutation {
@@ -203,7 +203,8 @@ fn contents(
         ..account.clone()
     };
     let none: &'static [u32] = match kind {
-        Slot::State | Slot::Blank => &[WRONG_OWNER, NOT_INITIALIZED],
+        Slot::State => &[WRONG_OWNER, NOT_INITIALIZED],
+        Slot::Blank => &[DID_NOT_DESERIALIZE],
         _ => &[],
     };
     push("uninitialised".to_owned(), empty, none);
@@ -282,7 +283,11 @@ fn substitutes(
         out.push(Mutation {
             slot,
             name,
-            instruction: with_meta(case, slot, |meta| meta.pubkey = address),
+            instruction: with_meta(case, slot, |meta| {
+                meta.pubkey = address;
+                // The VM checks no signatures: only who holds a key may sign with it.
+                meta.is_signer &= case.signers.iter().any(|key| key.pubkey() == address);
+            }),
             overwritten,
             expected: &[],
         });
@@ -469,6 +474,8 @@ struct Stage {
 
 const FRIEND_MAY_BE_PAID: &str = "anyone may deposit into an account that has the balance";
 const ANY_PAYER: &str = "whoever signs may pay the rent";
+const OTHER_PROGRAM: &str = "owned by the other token program";
+const PINNED: &str = "its address is pinned by the bank, and no mint or vault changes its program";
 const SEES_ANYONE: &str = "anyone may look at any account of the group";
 
 fn stage() -> Stage {
@@ -481,6 +488,7 @@ fn stage() -> Stage {
     let friend = world.trader_with(1_000_000).expect("a friend");
     let payer = world.wallet_key(903);
     world.wallet_key(900);
+    world.vm.fund(world.admin.pubkey(), 100_000_000_000);
 
     // The same owners have accounts with deposits in the second group.
     let other = world.second_group(2).expect("a second group");
@@ -574,7 +582,11 @@ fn listing_refuses_every_wrong_account() {
         (1, "duplicate of slot 0", "whoever signs becomes the new group's administrator"),
         (3, "a copy elsewhere", "any blank account of the program may become the book"),
         (4, "a copy elsewhere", "any mint of six decimals may be the quote"),
+        (4, OTHER_PROGRAM, "a plain mint of either program; create_bank looks at extensions"),
     ]);
+    let mut pool_allowed = payers.clone();
+    let token_2022_program = "program Tokenz";
+    pool_allowed.push((7, token_2022_program, "the share's mint may be of either program"));
     let cases = vec![
         Case {
             name: "create_group",
@@ -606,7 +618,7 @@ fn listing_refuses_every_wrong_account() {
             base: pool(&first),
             siblings: vec![("the other group", pool(&other))],
             signers: signers(),
-            allowed: payers,
+            allowed: pool_allowed,
         },
     ];
     judge_all(&mut stage.world, cases);
@@ -670,6 +682,7 @@ fn accounts_and_money_refuse_every_wrong_account() {
             allowed: vec![
                 (2, "of a friend", FRIEND_MAY_BE_PAID),
                 (6, "a copy elsewhere", copies),
+                (5, OTHER_PROGRAM, PINNED),
             ],
         },
         Case {
@@ -684,6 +697,7 @@ fn accounts_and_money_refuse_every_wrong_account() {
             allowed: vec![
                 (7, "of a friend", anyone),
                 (7, "a copy elsewhere", anyone),
+                (6, OTHER_PROGRAM, PINNED),
             ],
         },
         Case {
@@ -696,6 +710,7 @@ fn accounts_and_money_refuse_every_wrong_account() {
             ],
             signers: vec![provider.insecure_clone(), Stage::key_of(friend), stranger()],
             allowed: vec![
+                (7, OTHER_PROGRAM, PINNED),
                 (8, "a copy elsewhere", copies),
                 (10, "a copy elsewhere", anyone),
             ],
@@ -770,6 +785,10 @@ fn prices_and_views_refuse_every_wrong_account() {
                 (10, "duplicate of slot 9", twice),
                 (11, "of the next", twice),
                 (11, "duplicate of slot 10", twice),
+                (2, OTHER_PROGRAM, PINNED),
+                (4, OTHER_PROGRAM, PINNED),
+                (6, OTHER_PROGRAM, PINNED),
+                (8, OTHER_PROGRAM, PINNED),
             ],
         },
     ];

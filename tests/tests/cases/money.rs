@@ -186,7 +186,7 @@ fn opening_and_closing_at_one_price_never_gains() {
         world.open(&trader, asset, lots).expect("open");
         world.close(&trader, asset, -lots).expect("close");
         let after = world.report(trader.margin).expect("report");
-        assert!(after.equity_maintenance < before.equity_maintenance, "{asset:?}");
+        assert!(after.maintenance_equity < before.maintenance_equity, "{asset:?}");
     }
     balanced(&mut world);
 }
@@ -306,7 +306,7 @@ fn gains_that_are_not_settled_do_not_leave_the_account() {
     let trader = world.trader_with(10_000).expect("a trader");
     world.open(&trader, Asset::Sol, 100_000).expect("open");
     world
-        .move_prices([1.0, 190.0, 64_000.0, 3_400.0])
+        .hold_prices([1.0, 190.0, 64_000.0, 3_400.0], 60)
         .expect("prices");
     let report = world.report(trader.margin).expect("report");
     assert!(report.health_initial > 9_000_000_000, "{}", report.health_initial);
@@ -439,7 +439,7 @@ fn losing_to_the_pool_does_not_round_a_provider_to_nothing() {
     }
     let before = pool(&world);
     let margin = address::pool_margin(&world.keys.group, &world.pool);
-    let equity = world.report(margin).expect("report").equity_maintenance;
+    let equity = world.report(margin).expect("report").maintenance_equity;
     let (victim, _) = world.provide(10).expect("the victim");
     let got = u128::from(lp_shares(&world, &victim));
     assert!(u64::try_from(equity).expect("equity") > before.shares);
@@ -462,11 +462,11 @@ fn a_later_provider_does_not_dilute_the_earlier() {
     let margin = address::pool_margin(&world.keys.group, &world.pool);
     for _ in 0..12 {
         let before = pool(&world).shares;
-        let equity = world.report(margin).expect("report").equity_maintenance;
+        let equity = world.report(margin).expect("report").maintenance_equity;
         let amount = rng.random_range(1..5_000);
         world.provide(amount).expect("provide");
         let after = pool(&world).shares;
-        let later = world.report(margin).expect("report").equity_maintenance;
+        let later = world.report(margin).expect("report").maintenance_equity;
         // Equity per share does not fall: later / after >= equity / before.
         assert!(
             i128::from(later) * i128::from(before) >= i128::from(equity) * i128::from(after),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use keel_sdk::instruction::{self, TradeKeys};
 use keel_sdk::{AccountMeta, Instruction, LiquidateArgs, OrderArgs, OrderLeg, Pubkey, address};
 use keel_tests::{Asset, Failure, Ledger, Places, Trader, World, market};
@@ -183,44 +183,53 @@ impl Driver {
     }
 
     fn carry_out(&mut self, action: &Action) -> Result<Result<(), Failure>> {
-        let keys = self.world.keys;
-        match action {
+        if let Some(happened) = self.happen(action) {
+            return Ok(happened);
+        }
+        let (who, instruction) = self.instruction_of(action)?;
+        let key = self.traders[who].key.insecure_clone();
+        Ok(self.world.vm.send(&[instruction], &[&key]).map(drop))
+    }
+
+    /// What no trader signs: time, prices, liquidity. `None` for anything else.
+    fn happen(&mut self, action: &Action) -> Option<Result<(), Failure>> {
+        Some(match action {
             Action::Move { asset, ppm } | Action::Jump { asset, ppm } => {
                 self.shift(*asset, *ppm);
-                return Ok(self.publish(None));
+                self.publish(None)
             }
-            Action::Widen { asset } => return Ok(self.publish(Some(*asset))),
-            Action::Publish => return Ok(self.publish(None)),
+            Action::Widen { asset } => self.publish(Some(*asset)),
+            Action::Publish => self.publish(None),
             Action::Pass { seconds } => {
                 self.world.vm.pass(*seconds);
-                return Ok(Ok(()));
+                Ok(())
             }
-            Action::Calm { minutes } => {
-                for _ in 0..minutes.div_ceil(2) {
-                    self.world.vm.pass(119);
-                    if let Err(failure) = self.publish(None) {
-                        return Ok(Err(failure));
-                    }
-                }
-                return Ok(Ok(()));
-            }
+            Action::Calm { minutes } => (0..minutes.div_ceil(2)).try_for_each(|_| {
+                self.world.vm.pass(119);
+                self.publish(None)
+            }),
             Action::Provide { who, usdc } => {
                 let key = self.providers[*who].insecure_clone();
-                return Ok(self.world.provide_more(&key, *usdc).map(drop));
+                self.world.provide_more(&key, *usdc).map(drop)
             }
-            _ => {}
-        }
-        let (who, instruction) = match action {
+            _ => return None,
+        })
+    }
+
+    /// Who signs, and what.
+    fn instruction_of(&self, action: &Action) -> Result<(usize, Instruction)> {
+        let keys = &self.world.keys;
+        Ok(match action {
             Action::Deposit { who, asset, units } => {
                 let (token, trader) = (self.world.token(*asset), &self.traders[*who]);
                 let deposit =
-                    instruction::deposit(&keys, trader.owner(), trader.margin, token, *units);
+                    instruction::deposit(keys, trader.owner(), trader.margin, token, *units);
                 (*who, deposit)
             }
             Action::Withdraw { who, asset, units } => {
                 let (token, trader) = (self.world.token(*asset), &self.traders[*who]);
                 let withdraw =
-                    instruction::withdraw(&keys, trader.owner(), trader.margin, token, *units);
+                    instruction::withdraw(keys, trader.owner(), trader.margin, token, *units);
                 (*who, withdraw)
             }
             Action::Open { who, legs } => (*who, self.open(*who, legs)),
@@ -229,11 +238,9 @@ impl Driver {
                 asset,
                 percent,
             } => {
-                let (size, _) = self
-                    .world
-                    .row(&self.traders[*who].margin)
-                    .position(market(*asset));
-                let part = i128::from(size) * i128::from(*percent) / 100;
+                let row = self.world.row(&self.traders[*who].margin);
+                let size = i128::from(row.position(market(*asset)).0);
+                let part = size * i128::from(*percent) / 100;
                 (*who, self.close(*who, *asset, -(part as i64)))
             }
             Action::Liquidate {
@@ -253,10 +260,8 @@ impl Driver {
                 (*by, take)
             }
             Action::Hostile { who, whom, attack } => (*who, self.attack(*who, *whom, *attack)?),
-            _ => unreachable!("handled above"),
-        };
-        let key = self.traders[who].key.insecure_clone();
-        Ok(self.world.vm.send(&[instruction], &[&key]).map(drop))
+            other => bail!("{other:?} is signed by nobody"),
+        })
     }
 
     fn shift(&mut self, asset: Asset, ppm: i64) {

@@ -88,6 +88,9 @@ fn i1_to_i10_hold_after_every_step_of_a_random_sequence() {
     }
 }
 
+/// What goes missing, and how.
+type Spoil = (&'static str, fn(&mut Ledger));
+
 /// The books kept beside the program see one unit missing anywhere.
 #[test]
 fn the_second_books_see_a_single_unit() {
@@ -103,7 +106,7 @@ fn the_second_books_see_a_single_unit() {
     }
     let sound = driver.ledger();
     sound.check().expect("books that balance");
-    let spoil: [(&str, fn(&mut Ledger)); 11] = [
+    let spoil: [Spoil; 11] = [
         ("a share", |books| books.accounts[1].balances[0].1 += 1),
         ("a debt", |books| books.accounts[2].balances.push((1, -1))),
         ("a bank's shares", |books| {
