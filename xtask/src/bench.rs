@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use anyhow::{Context, Result, bail};
@@ -18,7 +19,16 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     let toolchain = build::toolchain_id();
     let baseline_path = baseline_path(&toolchain)?;
 
-    let measured = measure()?;
+    require_native_tools()?;
+    let built = build::bytecode(KEEL)?;
+    run_command(&mut cargo([
+        "build",
+        "-p",
+        "keel-tests",
+        "--bin",
+        "keel-bench",
+    ]))?;
+    let measured = measure(&built.deploy_dir())?;
 
     if args.check {
         return check(&measured, &baseline_path, &toolchain);
@@ -36,26 +46,27 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     Ok(())
 }
 
-/// Runs the measuring program on fresh bytecode and reads what it wrote.
-fn measure() -> Result<Figures> {
-    require_native_tools()?;
-    let built = build::bytecode(KEEL)?;
+/// The check of `--check`, with the measuring program and the bytecode as the tests have just built
+/// them: building them again for one package would compile half of the graph anew, because cargo
+/// chooses other features then.
+pub fn check_built(deploy_dir: &Path) -> Result<()> {
+    let toolchain = build::toolchain_id();
+    let measured = measure(deploy_dir)?;
+    check(&measured, &baseline_path(&toolchain)?, &toolchain)
+}
+
+/// Runs the built measuring program on the bytecode and reads what it wrote.
+fn measure(deploy_dir: &Path) -> Result<Figures> {
     let output = target_dir().join("compute-units.json");
 
     let step = Step::start("measuring compute units");
-    run_command(&mut cargo([
-        "build",
-        "-p",
-        "keel-tests",
-        "--bin",
-        "keel-bench",
-    ]))?;
-    let mut command = cargo(["run", "--quiet", "-p", "keel-tests", "--bin", "keel-bench"]);
+    let program = target_dir().join("debug").join("keel-bench");
+    let mut command = Command::new(&program);
     command
-        .args(["--", "--output"])
+        .arg("--output")
         .arg(&output)
-        .env("KEEL_DEPLOY_DIR", built.deploy_dir())
-        .env("SBF_OUT_DIR", built.deploy_dir());
+        .env("KEEL_DEPLOY_DIR", deploy_dir)
+        .env("SBF_OUT_DIR", deploy_dir);
     run_command(&mut command)?;
 
     let measured = read(&output)?;

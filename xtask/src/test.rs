@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use crate::{
     bench,
     build::{self, CONFORMANCE, KEEL},
-    cli::{BenchArgs, IdlArgs},
+    cli::IdlArgs,
     idl, lint,
     process::{Step, cargo, require_native_tools, shown},
 };
@@ -94,11 +94,7 @@ fn run_on_bytecode(deploy_dir: &Path, tally: &mut Tally) {
     let tests = run_cargo_tests(deploy_dir, tally);
     tally.record("cargo test", tests);
 
-    let compute_units = bench::run(&BenchArgs {
-        check: true,
-        update: false,
-    });
-    tally.record("compute units", compute_units);
+    tally.record("compute units", bench::check_built(deploy_dir));
     tally.record("IDL", idl::run(&IdlArgs { check: true }));
 }
 

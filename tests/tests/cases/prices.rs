@@ -17,6 +17,7 @@ use pyth_sdk_solana::state::{
 use pyth_solana_receiver_sdk::price_update::{PriceFeedMessage, PriceUpdateV2, VerificationLevel};
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use solana_signer::Signer;
 
 /// The other live receiver.
 const SECOND_RECEIVER: Pubkey =
@@ -194,24 +195,13 @@ fn only_the_configured_receiver_may_own_the_account() {
         LEGACY_PROGRAM,
         keel::ID,
         Pubkey::default(),
-        keypair(9).pubkey_of(),
+        keypair(9).pubkey(),
     ];
     for owner in strangers {
         world.vm.pass(1);
         let bytes = sound(&world).to_bytes();
         world.post_bytes(Asset::Sol, owner, bytes);
         expect_error(world.relay(&[Asset::Sol]), KeelError::WrongPriceOwner);
-    }
-}
-
-/// A key's address without importing the trait everywhere.
-trait PubkeyOf {
-    fn pubkey_of(&self) -> Pubkey;
-}
-
-impl<T: solana_signer::Signer> PubkeyOf for T {
-    fn pubkey_of(&self) -> Pubkey {
-        self.pubkey()
     }
 }
 
@@ -425,7 +415,7 @@ fn two_sources() -> World {
 
 /// Posts and relays SOL's second source.
 fn relay_second(world: &mut World, update: &PriceUpdate) -> Result<Sent, Failure> {
-    let address = keypair(SECOND_ACCOUNT).pubkey_of();
+    let address = keypair(SECOND_ACCOUNT).pubkey();
     let posted = keel_tests::account(SECOND_RECEIVER, update.to_bytes());
     world.vm.set_account(address, posted);
     let slot = PriceSlot {
@@ -531,7 +521,7 @@ fn legacy_account(world: &World) -> Legacy {
 
 /// A world whose SOL comes from a legacy account pinned at the harness's price address.
 fn legacy_world() -> World {
-    let pinned = keypair(SECOND_ACCOUNT).pubkey_of();
+    let pinned = keypair(SECOND_ACCOUNT).pubkey();
     let mut world = World::with(|config| {
         config.tokens[Asset::Sol as usize].asset.sources[1] = SourceArgs {
             kind: SourceKind::PythLegacy as u8,
@@ -561,7 +551,7 @@ fn relay_legacy_at(
 }
 
 fn relay_legacy(world: &mut World, account: &Legacy) -> Result<Sent, Failure> {
-    let address = keypair(SECOND_ACCOUNT).pubkey_of();
+    let address = keypair(SECOND_ACCOUNT).pubkey();
     relay_legacy_at(world, address, LEGACY_PROGRAM, bytemuck::bytes_of(account))
 }
 
@@ -608,10 +598,10 @@ fn a_legacy_price_counts_only_at_the_pinned_address_and_owner() {
     let mut world = legacy_world();
     let account = legacy_account(&world);
     let bytes = bytemuck::bytes_of(&account);
-    let elsewhere = keypair(SECOND_ACCOUNT + 1).pubkey_of();
+    let elsewhere = keypair(SECOND_ACCOUNT + 1).pubkey();
     let relayed = relay_legacy_at(&mut world, elsewhere, LEGACY_PROGRAM, bytes);
     expect_error(relayed, KeelError::WrongPriceAccount);
-    let pinned = keypair(SECOND_ACCOUNT).pubkey_of();
+    let pinned = keypair(SECOND_ACCOUNT).pubkey();
     let relayed = relay_legacy_at(&mut world, pinned, feeds::PYTH_RECEIVER, bytes);
     expect_error(relayed, KeelError::WrongPriceOwner);
 }
@@ -632,7 +622,7 @@ fn legacy_bytes_that_are_no_price_are_refused() {
         let relayed = relay_legacy(&mut world, &account);
         expect_error(relayed, KeelError::WrongPriceDiscriminator);
     }
-    let pinned = keypair(SECOND_ACCOUNT).pubkey_of();
+    let pinned = keypair(SECOND_ACCOUNT).pubkey();
     for cut in [0, 8, 240, 3_311] {
         let bytes = &bytemuck::bytes_of(&sound)[..cut];
         let relayed = relay_legacy_at(&mut world, pinned, LEGACY_PROGRAM, bytes);
@@ -644,7 +634,8 @@ fn legacy_bytes_that_are_no_price_are_refused() {
 fn a_legacy_price_is_judged_like_any_other() {
     let mut world = legacy_world();
     let sound = legacy_account(&world);
-    let cases: [(fn(&mut Legacy), KeelError); 4] = [
+    type Change = fn(&mut Legacy);
+    let cases: [(Change, KeelError); 4] = [
         (|a| a.agg.price = 0, KeelError::PriceNotPositive),
         (|a| a.agg.conf = a.agg.price as u64, KeelError::ConfidenceTooWide),
         (|a| a.expo = 1, KeelError::ExponentOutOfRange),
