@@ -210,10 +210,7 @@ fn sent(meta: TransactionMetadata) -> Sent {
 
 fn failure(failed: FailedTransactionMetadata) -> Failure {
     let code = match &failed.err {
-        TransactionError::InstructionError(
-            _,
-            InstructionError::Custom(code),
-        ) => Some(*code),
+        TransactionError::InstructionError(_, InstructionError::Custom(code)) => Some(*code),
         _ => None,
     };
     Failure {

@@ -250,25 +250,14 @@ impl World {
     }
 
     /// Gives the trader the tokens, then deposits them.
-    pub fn deposit(
-        &mut self,
-        trader: &Trader,
-        asset: Asset,
-        units: u64,
-    ) -> Result<Sent, Failure> {
+    pub fn deposit(&mut self, trader: &Trader, asset: Asset, units: u64) -> Result<Sent, Failure> {
         self.give(trader.owner(), asset, units);
         let token = self.token(asset);
-        let deposit =
-            instruction::deposit(&self.keys, trader.owner(), trader.margin, token, units);
+        let deposit = instruction::deposit(&self.keys, trader.owner(), trader.margin, token, units);
         self.vm.measure("deposit", deposit, &[&trader.key])
     }
 
-    pub fn withdraw(
-        &mut self,
-        trader: &Trader,
-        asset: Asset,
-        units: u64,
-    ) -> Result<Sent, Failure> {
+    pub fn withdraw(&mut self, trader: &Trader, asset: Asset, units: u64) -> Result<Sent, Failure> {
         if self.wallet(trader.owner(), asset) == 0 {
             self.give(trader.owner(), asset, 0);
         }
@@ -366,8 +355,7 @@ impl World {
         collateral: Option<Asset>,
         max_size: u64,
     ) -> Result<Sent, Failure> {
-        let bank =
-            collateral.map(|asset| address::bank(&self.keys.group, &self.token(asset).mint));
+        let bank = collateral.map(|asset| address::bank(&self.keys.group, &self.token(asset).mint));
         let liquidate = instruction::liquidate(
             &self.keys,
             liquidator.owner(),
@@ -411,7 +399,9 @@ impl World {
 
     /// Native units that a token account holds.
     pub fn token_amount(&self, address: &Pubkey) -> u64 {
-        self.vm.account(address).map_or(0, |account| amount(&account))
+        self.vm
+            .account(address)
+            .map_or(0, |account| amount(&account))
     }
 
     /// Runs `read` on the risk book as the client sees it.

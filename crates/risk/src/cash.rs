@@ -224,7 +224,7 @@ pub struct ProvidePlan {
 /// largest; the first provider pays one atom per share and the first 1,000,000 stay locked.
 ///
 /// Errors: `PriceUnfit` when an asset of the pool's positions has no fresh price, `PoolInsolvent`
-/// when there are shares but no equity, `PoolCap`, `TooFewShares`, and those of [`plan_deposit`].
+/// when there are shares but no equity at the mark, `PoolCap`, `TooFewShares`, and those of [`plan_deposit`].
 pub fn plan_provide<B: Book, L: Legs>(
     book: &B,
     legs: &L,
@@ -236,7 +236,10 @@ pub fn plan_provide<B: Book, L: Legs>(
     require_prices(book, legs, Action::Provide, |quality| {
         quality.max_age_pool_s
     })?;
-    let equity = margin::equity_at_best(book, legs, scratch);
+    let (at_mark, equity) = margin::equity_at_best(book, legs, scratch);
+    if pool.shares != 0 && at_mark.0 <= 0 {
+        return Err(RiskError::PoolInsolvent);
+    }
     if equity.0.saturating_add_unsigned(received) > pool.equity_cap.0 {
         return Err(RiskError::PoolCap {
             equity,

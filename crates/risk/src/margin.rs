@@ -228,10 +228,14 @@ fn initial_equity<B: Book>(
     Atoms(equity.saturating_sub(distance))
 }
 
-/// E at the bounds that make it largest, ceil: what a newcomer to a pool buys at (10.4). Bounds here
-/// span band and stable price, the wider reading.
+/// E at the mark, and at the bounds that make it largest, ceil: what a newcomer to a pool buys at
+/// (10.4). Bounds here span band and stable price, the wider reading.
 #[must_use]
-pub fn equity_at_best<B: Book, L: Legs>(book: &B, legs: &L, scratch: &mut Scratch<'_>) -> Atoms {
+pub fn equity_at_best<B: Book, L: Legs>(
+    book: &B,
+    legs: &L,
+    scratch: &mut Scratch<'_>,
+) -> (Atoms, Atoms) {
     let stride = stride(book.scenarios().len().min(MAX_SCENARIOS));
     let totals = stream::<false, false, B, L>(book, legs, scratch, stride);
     let mut equity = totals.net;
@@ -244,7 +248,7 @@ pub fn equity_at_best<B: Book, L: Legs>(book: &B, legs: &L, scratch: &mut Scratc
         let gained = umul_shift_ceil(net.unsigned_abs(), share.0, 40);
         equity = equity.saturating_add(gained.min(MAX_JUDGED_LOSS.unsigned_abs()) as i64);
     }
-    Atoms(equity)
+    (Atoms(totals.net), Atoms(equity))
 }
 
 /// Net linear value of an account in one asset at weight 1, + is long; saturates.

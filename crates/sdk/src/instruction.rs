@@ -127,6 +127,7 @@ pub fn create_pool(
             pool,
             margin: address::pool_margin(&keys.group, &pool),
             lp_mint: address::lp_mint(&pool),
+            quote_mint: keys.quote_mint,
             authority: address::authority(&keys.group),
             token_program,
             system_program: system_program::ID,

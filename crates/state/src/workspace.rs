@@ -25,6 +25,13 @@ impl Workspace {
         }
     }
 
+    /// Room for any account: the engine's greatest need.
+    pub fn largest() -> Self {
+        Self {
+            lanes: vec![0; Scratch::MAX_LANES],
+        }
+    }
+
     pub fn scratch(&mut self) -> Scratch<'_> {
         Scratch::new(&mut self.lanes)
     }

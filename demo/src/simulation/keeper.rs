@@ -233,7 +233,7 @@ fn deposits(snapshot: &Snapshot<'_>, view: &MarginView<'_>) -> Vec<Leg> {
 }
 
 fn health<L: Legs>(snapshot: &Snapshot<'_>, legs: &L) -> i64 {
-    let mut workspace = Workspace::for_account(legs);
+    let mut workspace = Workspace::largest();
     maintenance(&snapshot.view(), legs, &mut workspace.scratch())
         .health()
         .0

@@ -20,6 +20,10 @@ const VERIFICATION_FULL: u8 = 1;
 /// A legacy price counts only while its aggregate is at most this many slots old.
 pub const LEGACY_MAX_SLOTS: u64 = 25;
 
+/// Where a legacy price account keeps its aggregate's status, and the status that counts.
+const LEGACY_STATUS: usize = 224;
+const LEGACY_TRADING: u32 = 1;
+
 /// Offsets inside a fully verified `PriceUpdateV2`.
 mod at {
     pub const VERIFICATION: usize = 40;
@@ -77,12 +81,13 @@ pub fn read_pull(data: &[u8], feed: &[u8; 32]) -> Result<Reading> {
 
 /// Parses a legacy price account: status Trading, aggregate at most [`LEGACY_MAX_SLOTS`] old.
 pub fn read_legacy(data: &[u8], slot: u64) -> Result<Reading> {
+    // The SDK maps the status onto an enum: a value that is none of its own must not reach it.
+    let is_long_enough = data.len() >= LEGACY_STATUS + 4;
+    require!(is_long_enough, KeelError::WrongPriceDiscriminator);
+    let status = u32::from_le_bytes(bytes(data, LEGACY_STATUS));
+    require!(status == LEGACY_TRADING, KeelError::LegacyPriceNotTrading);
     let account = pyth_sdk_solana::state::load_price_account::<32, ()>(data)
         .map_err(|_| error!(KeelError::WrongPriceDiscriminator))?;
-    require!(
-        account.agg.status == pyth_sdk_solana::state::PriceStatus::Trading,
-        KeelError::LegacyPriceNotTrading
-    );
     require!(
         slot.saturating_sub(account.agg.pub_slot) <= LEGACY_MAX_SLOTS,
         KeelError::LegacyPriceTooManySlots

@@ -194,7 +194,11 @@ fn contents(
         foreign,
     );
     if kind == Slot::Tokens {
-        push("owned by the other token program".to_owned(), owned_by(token_2022::ID), &[]);
+        push(
+            "owned by the other token program".to_owned(),
+            owned_by(token_2022::ID),
+            &[],
+        );
     }
 
     let empty = Account {
@@ -293,11 +297,7 @@ fn substitutes(
         });
     };
     for (name, sibling) in &case.siblings {
-        push(
-            format!("of {name}"),
-            sibling.accounts[slot].pubkey,
-            None,
-        );
+        push(format!("of {name}"), sibling.accounts[slot].pubkey, None);
     }
     for (other, meta) in case.base.accounts.iter().enumerate() {
         if !matches!(slot_kind(world, meta), Slot::Program) || kind == Slot::Program {
@@ -307,14 +307,23 @@ fn substitutes(
     match kind {
         Slot::Wallet => push("another signer".to_owned(), keypair(900).pubkey(), None),
         Slot::Program => {
-            for program in [token_2022::ID, keel::ID, Pubkey::default(), anchor_spl::token::ID] {
+            for program in [
+                token_2022::ID,
+                keel::ID,
+                Pubkey::default(),
+                anchor_spl::token::ID,
+            ] {
                 push(format!("program {program}"), program, None);
             }
         }
         Slot::Tokens | Slot::Blank | Slot::Price => {
             let copy = world.vm.account(&meta.pubkey).unwrap_or_default();
             let address = keypair(901).pubkey();
-            push("a copy elsewhere".to_owned(), address, Some((address, copy)));
+            push(
+                "a copy elsewhere".to_owned(),
+                address,
+                Some((address, copy)),
+            );
         }
         // The program's own accounts cannot be copied: only it writes them.
         Slot::State => {}
@@ -339,7 +348,11 @@ fn restore(world: &mut World, accounts: &[(Pubkey, Account)]) {
 }
 
 fn addresses(instruction: &Instruction) -> Vec<Pubkey> {
-    instruction.accounts.iter().map(|meta| meta.pubkey).collect()
+    instruction
+        .accounts
+        .iter()
+        .map(|meta| meta.pubkey)
+        .collect()
 }
 
 /// What a case's mutations came to.
@@ -396,9 +409,10 @@ fn attempt(
 
     tally.tried += 1;
     let what = format!("{}, slot {}: {}", case.name, mutation.slot, mutation.name);
-    let excuse = case.allowed.iter().any(|(slot, name, _)| {
-        *slot == mutation.slot && mutation.name.starts_with(name)
-    });
+    let excuse = case
+        .allowed
+        .iter()
+        .any(|(slot, name, _)| *slot == mutation.slot && mutation.name.starts_with(name));
     match result {
         Ok(_) if excuse => tally.allowed += 1,
         Ok(_) => tally.wrong.push(format!("{what}: WENT THROUGH")),
@@ -410,12 +424,16 @@ fn attempt(
                 ));
             }
             if before != after {
-                tally.wrong.push(format!("{what}: refused but changed something"));
+                tally
+                    .wrong
+                    .push(format!("{what}: refused but changed something"));
             }
             if let Some(complaint) = judge(mutation, &failure) {
                 tally.wrong.push(format!("{what}: {complaint}"));
             }
-            let label = failure.code.map_or(failure.error.clone(), |code| format!("{code}"));
+            let label = failure
+                .code
+                .map_or(failure.error.clone(), |code| format!("{code}"));
             *tally.codes.entry(label).or_default() += 1;
         }
     }
@@ -425,9 +443,14 @@ fn attempt(
 fn judge(mutation: &Mutation, failure: &Failure) -> Option<String> {
     let error = failure.error.to_lowercase();
     let text = failure.logs.join("\n").to_lowercase();
-    let panicked = ["failed to complete", "access violation", "panicked", "out of bounds"]
-        .iter()
-        .any(|sign| error.contains(sign) || text.contains(sign));
+    let panicked = [
+        "failed to complete",
+        "access violation",
+        "panicked",
+        "out of bounds",
+    ]
+    .iter()
+    .any(|sign| error.contains(sign) || text.contains(sign));
     if panicked {
         return Some(format!("panicked: {failure}"));
     }
@@ -578,15 +601,39 @@ fn listing_refuses_every_wrong_account() {
     ];
     let mut group_allowed = payers.clone();
     group_allowed.extend([
-        (1, "another signer", "whoever signs becomes the new group's administrator"),
-        (1, "duplicate of slot 0", "whoever signs becomes the new group's administrator"),
-        (3, "a copy elsewhere", "any blank account of the program may become the book"),
-        (4, "a copy elsewhere", "any mint of six decimals may be the quote"),
-        (4, OTHER_PROGRAM, "a plain mint of either program; create_bank looks at extensions"),
+        (
+            1,
+            "another signer",
+            "whoever signs becomes the new group's administrator",
+        ),
+        (
+            1,
+            "duplicate of slot 0",
+            "whoever signs becomes the new group's administrator",
+        ),
+        (
+            3,
+            "a copy elsewhere",
+            "any blank account of the program may become the book",
+        ),
+        (
+            4,
+            "a copy elsewhere",
+            "any mint of six decimals may be the quote",
+        ),
+        (
+            4,
+            OTHER_PROGRAM,
+            "a plain mint of either program; create_bank looks at extensions",
+        ),
     ]);
     let mut pool_allowed = payers.clone();
     let token_2022_program = "program Tokenz";
-    pool_allowed.push((7, token_2022_program, "the share's mint may be of either program"));
+    pool_allowed.push((
+        7,
+        token_2022_program,
+        "the share's mint may be of either program",
+    ));
     let cases = vec![
         Case {
             name: "create_group",
@@ -629,7 +676,10 @@ fn accounts_and_money_refuse_every_wrong_account() {
     let mut stage = stage();
     let [first, other] = stage.keys();
     let (payer, trader, friend) = (&stage.payer, &stage.trader, &stage.friend);
-    let (usdc, sol) = (stage.world.token(Asset::Usdc), stage.world.token(Asset::Sol));
+    let (usdc, sol) = (
+        stage.world.token(Asset::Usdc),
+        stage.world.token(Asset::Sol),
+    );
 
     let create = |keys: &GroupKeys, owner: &Trader, sub_id: u16| {
         instruction::create_margin_account(keys, payer.pubkey(), owner.owner(), sub_id, [0; 32])
@@ -873,13 +923,18 @@ fn liquidation_refuses_every_wrong_account() {
         instruction::liquidate(keys, to.owner(), of, to_account, market(asset), None, args)
     };
     let collateral = |keys: &GroupKeys, of: Pubkey, to: &Trader, token: Token| {
-        let args = LiquidateArgs { max_size: 1_000_000_000 };
+        let args = LiquidateArgs {
+            max_size: 1_000_000_000,
+        };
         let bank = Some(address::bank(&keys.group, &token.mint));
         let to_account = Stage::margin(keys, to);
         let place = market(Asset::Sol);
         instruction::liquidate(keys, to.owner(), of, to_account, place, bank, args)
     };
-    let (usdc, sol) = (stage.world.token(Asset::Usdc), stage.world.token(Asset::Sol));
+    let (usdc, sol) = (
+        stage.world.token(Asset::Usdc),
+        stage.world.token(Asset::Sol),
+    );
     let signers = || vec![Stage::key_of(trader), Stage::key_of(friend), stranger()];
     let theirs = Stage::margin(&other, trader);
     let cases = vec![
@@ -888,9 +943,18 @@ fn liquidation_refuses_every_wrong_account() {
             base: take(&first, risky.margin, friend, Asset::Sol),
             siblings: vec![
                 ("the other group", take(&other, theirs, friend, Asset::Sol)),
-                ("a healthy account", take(&first, trader.margin, friend, Asset::Sol)),
-                ("another liquidator", take(&first, risky.margin, trader, Asset::Sol)),
-                ("another market", take(&first, risky.margin, friend, Asset::Eth)),
+                (
+                    "a healthy account",
+                    take(&first, trader.margin, friend, Asset::Sol),
+                ),
+                (
+                    "another liquidator",
+                    take(&first, risky.margin, trader, Asset::Sol),
+                ),
+                (
+                    "another market",
+                    take(&first, risky.margin, friend, Asset::Eth),
+                ),
                 ("a bank", collateral(&first, risky.margin, friend, usdc)),
             ],
             signers: signers(),
@@ -901,9 +965,18 @@ fn liquidation_refuses_every_wrong_account() {
             base: collateral(&first, closed.margin, friend, sol),
             siblings: vec![
                 ("the other group", collateral(&other, theirs, friend, sol)),
-                ("a healthy account", collateral(&first, trader.margin, friend, sol)),
-                ("another liquidator", collateral(&first, closed.margin, trader, sol)),
-                ("another bank", collateral(&first, closed.margin, friend, usdc)),
+                (
+                    "a healthy account",
+                    collateral(&first, trader.margin, friend, sol),
+                ),
+                (
+                    "another liquidator",
+                    collateral(&first, closed.margin, trader, sol),
+                ),
+                (
+                    "another bank",
+                    collateral(&first, closed.margin, friend, usdc),
+                ),
                 ("no bank", take(&first, closed.margin, friend, Asset::Eth)),
             ],
             signers: signers(),
@@ -929,8 +1002,11 @@ fn no_account_of_one_group_mixes_with_those_of_another() {
         ("deposit", deposit(&first), deposit(&other)),
         ("withdraw", withdraw(&first), withdraw(&other)),
         ("open", open(&first), open(&other)),
-        ("view", instruction::view_margin(&first, margin(&first), 0),
-            instruction::view_margin(&other, margin(&other), 0)),
+        (
+            "view",
+            instruction::view_margin(&first, margin(&first), 0),
+            instruction::view_margin(&other, margin(&other), 0),
+        ),
     ];
     let mut tried = 0;
     for (name, ours, theirs) in pairs {
@@ -979,7 +1055,9 @@ fn prefunding_an_address_does_not_block_its_creation() {
 
     let pool = address::pool(&world.keys.group, 1);
     world.vm.fund(address::lp_mint(&pool), 1);
-    world.vm.fund(address::pool_margin(&world.keys.group, &pool), 1);
+    world
+        .vm
+        .fund(address::pool_margin(&world.keys.group, &pool), 1);
     let args = world.pool_args(1);
     world.list_pool(args).expect("created all the same");
 }
@@ -1003,5 +1081,8 @@ fn nothing_is_created_twice() {
     let args = world.group_args(9);
     let taken = world.keys.risk_book;
     let again = instruction::create_group(payer, thief.pubkey(), taken, mint, args);
-    assert!(world.send(again, &[&thief]).is_err(), "the book is taken once");
+    assert!(
+        world.send(again, &[&thief]).is_err(),
+        "the book is taken once"
+    );
 }

@@ -148,7 +148,11 @@ fn round_trips_at_any_index_never_gain() {
                 withdraw_all(&mut world, trader, Asset::Sol).expect("all");
             }
             let got = world.wallet(trader.owner(), Asset::Sol) - held;
-            assert!(got <= paid[who], "gained {} at index {index}", got - paid[who]);
+            assert!(
+                got <= paid[who],
+                "gained {} at index {index}",
+                got - paid[who]
+            );
             let left = bank(&world, Asset::Sol);
             assert!(left.dust >= last_dust, "dust was handed out");
             last_dust = left.dust;
@@ -180,13 +184,20 @@ fn opening_and_closing_at_one_price_never_gains() {
     let mut world = World::new().expect("a world");
     world.provide(5_000_000).expect("liquidity");
     let trader = world.trader_with(10_000).expect("a trader");
-    for (asset, lots) in [(Asset::Sol, 100_000), (Asset::Btc, 7), (Asset::Eth, -33_333)] {
+    for (asset, lots) in [
+        (Asset::Sol, 100_000),
+        (Asset::Btc, 7),
+        (Asset::Eth, -33_333),
+    ] {
         let lots = if asset == Asset::Btc { 7_777 } else { lots };
         let before = world.report(trader.margin).expect("report");
         world.open(&trader, asset, lots).expect("open");
         world.close(&trader, asset, -lots).expect("close");
         let after = world.report(trader.margin).expect("report");
-        assert!(after.maintenance_equity < before.maintenance_equity, "{asset:?}");
+        assert!(
+            after.maintenance_equity < before.maintenance_equity,
+            "{asset:?}"
+        );
     }
     balanced(&mut world);
 }
@@ -220,7 +231,10 @@ fn only_the_owner_opens_a_balance_but_anyone_adds_to_it() {
 fn a_donation_to_the_vault_is_harmless_and_never_credited() {
     let mut world = World::new().expect("a world");
     let trader = world.trader_with(1_000).expect("a trader");
-    let before = (bank(&world, Asset::Usdc).tracked, world.data(&trader.margin));
+    let before = (
+        bank(&world, Asset::Usdc).tracked,
+        world.data(&trader.margin),
+    );
     donate(&mut world, Asset::Usdc, 5_000_000_000);
     assert_eq!(before.1, world.data(&trader.margin));
     balanced(&mut world);
@@ -256,7 +270,12 @@ fn deposits_are_open_in_every_price_tier() {
 
     // Wide: 10% of confidence.
     world.vm.pass(1);
-    let wide = [(1.0, 0.1), (150.0, 15.0), (64_000.0, 6_400.0), (3_400.0, 340.0)];
+    let wide = [
+        (1.0, 0.1),
+        (150.0, 15.0),
+        (64_000.0, 6_400.0),
+        (3_400.0, 340.0),
+    ];
     world.set_prices_with(wide).expect("prices");
     let entry = world.with_book(|book| book.assets[1]).expect("a book");
     assert_eq!(entry.tier(world.vm.now()), Tier::Wide);
@@ -309,7 +328,11 @@ fn gains_that_are_not_settled_do_not_leave_the_account() {
         .hold_prices([1.0, 190.0, 64_000.0, 3_400.0], 60)
         .expect("prices");
     let report = world.report(trader.margin).expect("report");
-    assert!(report.health_initial > 9_000_000_000, "{}", report.health_initial);
+    assert!(
+        report.health_initial > 9_000_000_000,
+        "{}",
+        report.health_initial
+    );
 
     // With its gain of 3,300 the account could spare more than 9,000; without it, it cannot.
     let greedy = world.withdraw(&trader, Asset::Usdc, 9_000_000_000);
@@ -423,7 +446,11 @@ fn a_donation_does_not_make_a_share_dear() {
     expect_error(inflated, KeelError::NotATrader);
 
     let (victim, _) = world.provide(1_000).expect("the victim");
-    assert_eq!(lp_shares(&world, &victim), 1_000_000_000, "one share per atom");
+    assert_eq!(
+        lp_shares(&world, &victim),
+        1_000_000_000,
+        "one share per atom"
+    );
     balanced(&mut world);
 }
 
@@ -482,7 +509,9 @@ fn providing_waits_for_fresh_prices_of_what_the_pool_holds() {
     let mut world = World::new().expect("a world");
     world.provide(100_000).expect("the first");
     world.vm.pass(100_000);
-    world.provide(1).expect("a pool without positions needs no price");
+    world
+        .provide(1)
+        .expect("a pool without positions needs no price");
     world.refresh().expect("prices");
     let trader = world.trader_with(100_000).expect("a trader");
     world.open(&trader, Asset::Sol, 5_000).expect("open");

@@ -78,13 +78,21 @@ fn every_unsound_update_is_refused_and_changes_nothing() {
     type Change = fn(&mut PriceUpdate, i64);
     let cases: [(&str, Change, KeelError); 13] = [
         ("price 0", |u, _| u.price = 0, KeelError::PriceNotPositive),
-        ("price < 0", |u, _| u.price = -1, KeelError::PriceNotPositive),
+        (
+            "price < 0",
+            |u, _| u.price = -1,
+            KeelError::PriceNotPositive,
+        ),
         (
             "least price",
             |u, _| u.price = i64::MIN,
             KeelError::PriceNotPositive,
         ),
-        ("exponent 1", |u, _| u.exponent = 1, KeelError::ExponentOutOfRange),
+        (
+            "exponent 1",
+            |u, _| u.exponent = 1,
+            KeelError::ExponentOutOfRange,
+        ),
         (
             "exponent -13",
             |u, _| u.exponent = -13,
@@ -143,7 +151,11 @@ fn every_unsound_update_is_refused_and_changes_nothing() {
 fn accounts_that_are_no_full_price_update_are_refused() {
     type Change = fn(&mut Vec<u8>);
     let cases: [(&str, Change, KeelError); 9] = [
-        ("a byte short", |b| b.truncate(133), KeelError::WrongPriceLength),
+        (
+            "a byte short",
+            |b| b.truncate(133),
+            KeelError::WrongPriceLength,
+        ),
         ("a byte long", |b| b.push(0), KeelError::WrongPriceLength),
         ("empty", |b| b.clear(), KeelError::WrongPriceLength),
         (
@@ -209,7 +221,9 @@ fn only_the_configured_receiver_may_own_the_account() {
 fn values_at_the_boundary_are_accepted_exactly() {
     type Change = fn(&mut PriceUpdate, i64);
     let cases: [(&str, Change); 7] = [
-        ("exactly 20% of confidence", |u, _| u.conf = u.price as u64 / 5),
+        ("exactly 20% of confidence", |u, _| {
+            u.conf = u.price as u64 / 5
+        }),
         ("no confidence interval", |u, _| u.conf = 0),
         ("exactly 60 s old", |u, now| u.publish_time = now - 60),
         ("exactly 60 s ahead", |u, now| u.publish_time = now + 60),
@@ -252,11 +266,14 @@ fn an_update_that_is_not_later_is_skipped_without_error_unless_strict() {
         };
         world.post(Asset::Sol, &update);
         world.relay(&[Asset::Sol]).expect("skipped");
-        assert_eq!(before, world.book_data(), "{back_s} s back changed the book");
+        assert_eq!(
+            before,
+            world.book_data(),
+            "{back_s} s back changed the book"
+        );
 
         let account = world.price_accounts[Asset::Sol as usize];
-        let strict =
-            instruction::update_prices(&world.keys, &[(Asset::Sol.slot(), account)], true);
+        let strict = instruction::update_prices(&world.keys, &[(Asset::Sol.slot(), account)], true);
         expect_error(world.send(strict, &[]), KeelError::PriceNotNewer);
     }
 }
@@ -318,7 +335,9 @@ fn a_price_from_the_near_future_has_age_zero_and_trades() {
     let trader = world.trader_with(10_000).expect("a trader");
     relay_changed(&mut world, |update, now| update.publish_time = now + 60).expect("accepted");
     assert_eq!(quality_of_sol(&world), (Tier::Ok, 0));
-    world.open(&trader, Asset::Sol, 1_000).expect("filled at age 0");
+    world
+        .open(&trader, Asset::Sol, 1_000)
+        .expect("filled at age 0");
     let report = world.report(trader.margin).expect("report");
     assert!(report.health_initial > 0);
 
@@ -354,9 +373,10 @@ fn closing_or_changing_the_price_account_afterwards_has_no_effect() {
 fn a_closed_price_account_is_refused() {
     let mut world = World::new().expect("a world");
     world.vm.pass(1);
-    world
-        .vm
-        .set_account(world.price_accounts[Asset::Sol as usize], Default::default());
+    world.vm.set_account(
+        world.price_accounts[Asset::Sol as usize],
+        Default::default(),
+    );
     expect_error(world.relay(&[Asset::Sol]), KeelError::WrongPriceOwner);
 }
 
@@ -637,7 +657,10 @@ fn a_legacy_price_is_judged_like_any_other() {
     type Change = fn(&mut Legacy);
     let cases: [(Change, KeelError); 4] = [
         (|a| a.agg.price = 0, KeelError::PriceNotPositive),
-        (|a| a.agg.conf = a.agg.price as u64, KeelError::ConfidenceTooWide),
+        (
+            |a| a.agg.conf = a.agg.price as u64,
+            KeelError::ConfidenceTooWide,
+        ),
         (|a| a.expo = 1, KeelError::ExponentOutOfRange),
         (|a| a.timestamp -= 61, KeelError::PriceTooOld),
     ];
@@ -706,7 +729,9 @@ fn the_shared_legacy_dump_of_status_unknown_is_refused() {
     })
     .expect("a world");
     let aligned: Legacy = bytemuck::pod_read_unaligned(&data[..size_of::<Legacy>()]);
-    world.vm.set_time(aligned.timestamp + 1, aligned.agg.pub_slot + 1);
+    world
+        .vm
+        .set_time(aligned.timestamp + 1, aligned.agg.pub_slot + 1);
     let relayed = relay_legacy_at(&mut world, address, owner, &data);
     expect_error(relayed, KeelError::LegacyPriceNotTrading);
 }
@@ -945,7 +970,10 @@ fn the_stable_price_moves_by_a_fifth_of_a_percent_per_minute() {
     assert_eq!(entry.stable_price, before - step);
     assert_eq!(entry.down, 0);
     let above = u128::from(entry.stable_price - entry.lot_price) << 40;
-    assert_eq!(u128::from(entry.up), above.div_ceil(u128::from(entry.lot_price)));
+    assert_eq!(
+        u128::from(entry.up),
+        above.div_ceil(u128::from(entry.lot_price))
+    );
 }
 
 #[test]

@@ -49,7 +49,12 @@ fn trading(world: &mut World, usdc: u64) -> Trader {
     owner_and(world, usdc)
 }
 
-fn order(world: &mut World, trader: &Trader, asset: Asset, change: impl FnOnce(&mut OrderArgs)) -> Refused {
+fn order(
+    world: &mut World,
+    trader: &Trader,
+    asset: Asset,
+    change: impl FnOnce(&mut OrderArgs),
+) -> Refused {
     let keys = world.trade_keys(trader, &[asset]);
     let mut args = world.order(&[1_000]);
     change(&mut args);
@@ -971,7 +976,10 @@ fn every_error_has_a_test_or_a_reason() {
         .collect();
     assert!(missing.is_empty(), "errors without a test: {missing:?}");
     for (name, reason) in NOT_REACHED {
-        assert!(!covered(name), "{name} has a test: remove its excuse ({reason})");
+        assert!(
+            !covered(name),
+            "{name} has a test: remove its excuse ({reason})"
+        );
         assert!(declared.iter().any(|declared| declared == name), "{name}");
     }
     println!("{} errors, {} refusals", declared.len(), COVERED.len());

@@ -339,7 +339,9 @@ fn the_best_equity_stretches_both_sides() {
     let best = |size| {
         let account = TestAccount::default().with_position(0, size, 0);
         let mut lanes = vec![0; Scratch::MAX_LANES];
-        equity_at_best(&book, &account, &mut Scratch::new(&mut lanes)).0
+        equity_at_best(&book, &account, &mut Scratch::new(&mut lanes))
+            .1
+            .0
     };
     assert_eq!(best(64), 64_000_000 + 2_000_000);
     assert_eq!(best(-64), -64_000_000 + 1_000_000);

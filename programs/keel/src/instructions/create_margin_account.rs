@@ -27,6 +27,8 @@ pub struct CreateMarginAccount<'info> {
 
 pub fn handler(ctx: Context<CreateMarginAccount>, sub_id: u16, name: [u8; 32]) -> Result<()> {
     let accounts = &ctx.accounts;
+    // Nothing of the group is needed but that it is one, whole.
+    accounts.group.load()?;
     let slot = Clock::get()?.slot;
 
     let mut margin = accounts.margin.load_init()?;

@@ -42,7 +42,11 @@ pub struct CreatePool<'info> {
     #[account(mut)]
     pub payer: Signer<'info>,
     pub admin: Signer<'info>,
-    #[account(mut, has_one = admin @ KeelError::NotAdmin)]
+    #[account(
+        mut,
+        has_one = admin @ KeelError::NotAdmin,
+        has_one = quote_mint @ KeelError::WrongMint
+    )]
     pub group: AccountLoader<'info, Group>,
     #[account(
         init,
@@ -71,6 +75,9 @@ pub struct CreatePool<'info> {
         bump
     )]
     pub lp_mint: Box<InterfaceAccount<'info, Mint>>,
+    /// The settlement token: its program mints the shares too, because one program moves both.
+    #[account(mint::token_program = token_program)]
+    pub quote_mint: Box<InterfaceAccount<'info, Mint>>,
     /// CHECK: a dataless address that signs for the group's vaults; verified by its seeds.
     #[account(seeds = [seeds::AUTHORITY, group.key().as_ref()], bump)]
     pub authority: UncheckedAccount<'info>,

@@ -9,6 +9,9 @@ use crate::errors::{KeelError, Merits};
 use crate::events::Deposited;
 use crate::{load, token};
 
+/// Checked in the attributes: depositor (signer), risk_book, margin, bank (owner, discriminator),
+/// vault and mint (the bank's), source (its mint), token_program (a token program). No token account
+/// twice: by Anchor. In `load` and the handler: groups.
 #[derive(Accounts)]
 pub struct Deposit<'info> {
     /// Pays the tokens. Only the owner may open a new balance slot (margin-spec 2.8).
@@ -26,19 +29,8 @@ pub struct Deposit<'info> {
     pub token_program: Interface<'info, TokenInterface>,
 }
 
-impl Deposit<'_> {
-    /// Checked in the attributes: depositor (signer), risk_book, margin, bank (owner, discriminator),
-    /// vault and mint (the bank's), source (its mint), token_program (a token program).
-    /// Here: the vault is not its own source. In `load`: groups.
-    fn validate(&self) -> Result<()> {
-        require_keys_neq!(self.source.key(), self.vault.key(), KeelError::SameAccount);
-        Ok(())
-    }
-}
-
 pub fn handler<'info>(ctx: Context<'info, Deposit<'info>>, amount: u64) -> Result<()> {
     let accounts = ctx.accounts;
-    accounts.validate()?;
     require!(amount > 0, KeelError::ZeroAmount);
     let now = Clock::get()?.unix_timestamp;
 

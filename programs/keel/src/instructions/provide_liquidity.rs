@@ -45,9 +45,8 @@ pub struct ProvideLiquidity<'info> {
 impl ProvideLiquidity<'_> {
     /// Checked in the attributes: provider (signer), risk_book (the group's), pool_margin and lp_mint
     /// (the pool's), vault and mint (the bank's), source and lp_destination (their mints).
-    /// Authority: by signing. Here: the bank is the quote's, the vault is not its own source.
+    /// Authority: by signing. No token account twice: by Anchor. Here: the bank is the group's quote's.
     fn validate(&self, book: &RiskBook) -> Result<()> {
-        require_keys_neq!(self.source.key(), self.vault.key(), KeelError::SameAccount);
         let bank = self.bank.load()?;
         require_keys_eq!(bank.group, book.group, KeelError::OtherGroup);
         require_eq!(bank.index, 0, KeelError::NotTheQuoteBank);

@@ -10,6 +10,9 @@ use crate::events::Withdrawn;
 use crate::token::VaultAuthority;
 use crate::{load, token};
 
+/// Checked in the attributes: owner (signer, the margin account's), risk_book (the group's), vault
+/// and mint (the bank's), destination (its mint), token_program. Authority: by signing. No token
+/// account twice: by Anchor. In `load` and the handler: groups.
 #[derive(Accounts)]
 pub struct Withdraw<'info> {
     pub owner: Signer<'info>,
@@ -31,24 +34,9 @@ pub struct Withdraw<'info> {
     pub token_program: Interface<'info, TokenInterface>,
 }
 
-impl Withdraw<'_> {
-    /// Checked in the attributes: owner (signer, the margin account's), risk_book (the group's),
-    /// vault and mint (the bank's), destination (its mint), token_program. Authority: by signing.
-    /// Here: the vault is not its own destination. In `load` and the handler: groups.
-    fn validate(&self) -> Result<()> {
-        require_keys_neq!(
-            self.destination.key(),
-            self.vault.key(),
-            KeelError::SameAccount
-        );
-        Ok(())
-    }
-}
-
 /// `amount` in native units; `u64::MAX` withdraws the whole deposit.
 pub fn handler<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64) -> Result<()> {
     let accounts = ctx.accounts;
-    accounts.validate()?;
     require!(amount > 0, KeelError::ZeroAmount);
     let now = Clock::get()?.unix_timestamp;
     let book = accounts.risk_book.load()?;
