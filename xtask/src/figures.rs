@@ -124,7 +124,11 @@ pub fn render(figures: &Figures, toolchain: &str) -> String {
          Figures of different toolchains differ by 10 to 20% and are kept apart. Shapes: `linear`: 16 balances and \
          16 linear positions on 8 assets, pool of 32 perps; `mixed`: half of the positions options, pool of 32 legs, half \
          of them options; `full_pool`: 32 perps and 96 options; `typical`: 4 balances and 4 linear positions, pool of 8; \
-         `error`: a refusal; `worst`: the largest of the row's instruction.\n\n",
+         `error`: a refusal; `worst`: the largest of the row's instruction. Further shapes, all linear: `wide_pool`: the \
+         pool's perps on 16 assets; `wide_ranges`: a short whose range exceeds a third, so that all 16 scenarios are judged; \
+         `eight_legs`: an order of eight legs; `further_leg`: what a second leg adds; `below_initial`: a reduction judged \
+         before and after; `eight_tries`: the longest search for a liquidation's size; `longest_search`: the worst of the \
+         addresses derived; `per_source`: an eighth of eight sources.\n\n",
     );
     page.push_str(
         "| instruction | shape | units | target | against target |\n|---|---|---:|---:|---:|\n",

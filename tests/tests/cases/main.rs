@@ -3,6 +3,7 @@
 mod accounts;
 mod liquidation;
 mod money;
+mod mutations;
 mod prices;
 mod refusals;
 mod trading;
