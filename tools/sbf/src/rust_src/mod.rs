@@ -35,8 +35,10 @@ pub fn patched_library(rustc: &Rustc) -> Result<PathBuf> {
     ensure!(
         rustc.version == SUPPORTED_VERSION,
         "rustc {} cannot build programs: the patch of the standard library is for {}. \
-         Remedy: `rustup toolchain install {}`, or install `cargo build-sbf`",
+         Remedy: `rustup toolchain install {}` and the same command with `cargo +{}`, or install \
+         `cargo build-sbf`",
         rustc.version,
+        SUPPORTED_VERSION,
         SUPPORTED_VERSION,
         SUPPORTED_VERSION
     );
