@@ -7,14 +7,19 @@
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
+use anchor_spl::token_2022;
+use keel::errors::KeelError;
 use keel_sdk::instruction::{GroupKeys, Token, TradeKeys};
-use keel_sdk::{AssetChoice, LiquidateArgs, address, instruction};
+use keel_sdk::{AssetChoice, GroupArgs, LiquidateArgs, PoolArgs, address, instruction};
 use keel_state::RISK_BOOK_BYTES;
-use keel_tests::{Asset, Trader, World, keypair, market};
+use keel_tests::{Asset, Trader, World, expect_error, keypair, market};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
 use crate::mutations::{Case, Harmless, OTHER_PROGRAM, addresses, judge_all, snapshot};
+
+/// Anchor's number for a mint of another token program.
+const MINT_TOKEN_PROGRAM: u32 = 2_022;
 
 /// The first group with a pool and traders, and a second one with the same people.
 struct Stage {
@@ -96,51 +101,57 @@ fn stranger() -> Keypair {
     keypair(900)
 }
 
-#[test]
-fn listing_refuses_every_wrong_account() {
-    let mut stage = stage();
-    let (payer, admin) = (stage.payer.insecure_clone(), stage.admin());
-    let world = &mut stage.world;
-    let new = [world.mint(910, 9), world.mint(911, 9)];
-    let blank = world.blank_book(912, RISK_BOOK_BYTES);
-    let bank_args = world.bank_args(AssetChoice::New(world.asset_args(9)));
-    let market_args = world.market_args(3, AssetChoice::Listed(1));
-    let pool_args = world.pool_args(1);
-    let group_args = world.group_args(5);
-    let other_args = world.group_args(6);
-    let (usdc, btc) = (world.token(Asset::Usdc), world.token(Asset::Btc));
-    let [first, other] = stage.keys();
+/// Who signs when something is listed.
+struct Listers {
+    payer: Keypair,
+    admin: Keypair,
+}
 
-    let group = |args, book, mint: Token| {
-        instruction::create_group(payer.pubkey(), admin.pubkey(), book, mint.mint, args)
-    };
-    let bank = |keys: &GroupKeys, token: Token| {
-        instruction::create_bank(keys, payer.pubkey(), admin.pubkey(), token, bank_args)
-    };
-    let make_market = |keys: &GroupKeys| {
-        instruction::create_market(keys, payer.pubkey(), admin.pubkey(), market_args)
-    };
-    let pool = |keys: &GroupKeys| {
-        let program = anchor_spl::token::ID;
-        instruction::create_pool(keys, payer.pubkey(), admin.pubkey(), program, pool_args)
-    };
-    let signers = || vec![payer.insecure_clone(), admin.insecure_clone(), stranger()];
-    let payers = vec![
+impl Listers {
+    fn of(stage: &Stage) -> Self {
+        Self {
+            payer: stage.payer.insecure_clone(),
+            admin: stage.admin(),
+        }
+    }
+
+    fn signers(&self) -> Vec<Keypair> {
+        let admin = self.admin.insecure_clone();
+        vec![self.payer.insecure_clone(), admin, stranger()]
+    }
+
+    fn group(&self, args: GroupArgs, book: Pubkey, mint: Token) -> Instruction {
+        let (payer, admin) = (self.payer.pubkey(), self.admin.pubkey());
+        instruction::create_group(payer, admin, book, mint.mint, args)
+    }
+
+    fn pool(&self, keys: &GroupKeys, program: Pubkey, args: PoolArgs) -> Instruction {
+        let (payer, admin) = (self.payer.pubkey(), self.admin.pubkey());
+        instruction::create_pool(keys, payer, admin, program, args)
+    }
+}
+
+fn payers() -> Vec<Harmless> {
+    vec![
         (0, "another signer", ANY_PAYER),
         (0, "duplicate of slot 1", ANY_PAYER),
-    ];
-    let mut group_allowed = payers.clone();
-    group_allowed.extend([
-        (
-            1,
-            "another signer",
-            "whoever signs becomes the new group's administrator",
-        ),
-        (
-            1,
-            "duplicate of slot 0",
-            "whoever signs becomes the new group's administrator",
-        ),
+    ]
+}
+
+#[test]
+fn creating_a_group_refuses_every_wrong_account() {
+    let mut stage = stage();
+    let listers = Listers::of(&stage);
+    let world = &mut stage.world;
+    let blank = world.blank_book(912, RISK_BOOK_BYTES);
+    let (ours, another) = (world.group_args(5), world.group_args(6));
+    let (usdc, btc) = (world.token(Asset::Usdc), world.token(Asset::Btc));
+    let taken = world.keys.risk_book;
+    let administrator = "whoever signs becomes the new group's administrator";
+    let mut allowed = payers();
+    allowed.extend([
+        (1, "another signer", administrator),
+        (1, "duplicate of slot 0", administrator),
         (
             3,
             "a copy elsewhere",
@@ -157,21 +168,34 @@ fn listing_refuses_every_wrong_account() {
             "a plain mint of either program; create_bank looks at extensions",
         ),
     ]);
-    let mut pool_allowed = payers.clone();
-    let token_2022_program = "program Tokenz";
-    pool_allowed.push((
-        7,
-        token_2022_program,
-        "the share's mint may be of either program",
-    ));
+    let case = Case {
+        name: "create_group",
+        base: listers.group(ours, blank, usdc),
+        siblings: vec![("another group", listers.group(another, taken, btc))],
+        signers: listers.signers(),
+        allowed,
+    };
+    judge_all(world, vec![case]);
+}
+
+#[test]
+fn listing_refuses_every_wrong_account() {
+    let mut stage = stage();
+    let listers = Listers::of(&stage);
+    let (payer, admin) = (listers.payer.pubkey(), listers.admin.pubkey());
+    let [first, other] = stage.keys();
+    let world = &mut stage.world;
+    let new = [world.mint(910, 9), world.mint(911, 9)];
+    let btc = world.token(Asset::Btc);
+    let bank_args = world.bank_args(AssetChoice::New(world.asset_args(9)));
+    let market_args = world.market_args(3, AssetChoice::Listed(1));
+
+    let bank = |keys: &GroupKeys, token: Token| {
+        instruction::create_bank(keys, payer, admin, token, bank_args)
+    };
+    let make_market =
+        |keys: &GroupKeys| instruction::create_market(keys, payer, admin, market_args);
     let cases = vec![
-        Case {
-            name: "create_group",
-            base: group(group_args, blank, usdc),
-            siblings: vec![("another group", group(other_args, first.risk_book, btc))],
-            signers: signers(),
-            allowed: group_allowed,
-        },
         Case {
             name: "create_bank",
             base: bank(&first, new[0]),
@@ -180,40 +204,105 @@ fn listing_refuses_every_wrong_account() {
                 ("another mint", bank(&first, new[1])),
                 ("a listed bank", bank(&first, btc)),
             ],
-            signers: signers(),
-            allowed: payers.clone(),
+            signers: listers.signers(),
+            allowed: payers(),
         },
         Case {
             name: "create_market",
             base: make_market(&first),
             siblings: vec![("the other group", make_market(&other))],
-            signers: signers(),
-            allowed: payers.clone(),
-        },
-        Case {
-            name: "create_pool",
-            base: pool(&first),
-            siblings: vec![("the other group", pool(&other))],
-            signers: signers(),
-            allowed: pool_allowed,
+            signers: listers.signers(),
+            allowed: payers(),
         },
     ];
+    judge_all(world, cases);
+}
+
+#[test]
+fn creating_a_pool_refuses_every_wrong_account() {
+    let mut stage = stage();
+    let listers = Listers::of(&stage);
+    let [first, other] = stage.keys();
+    let args = stage.world.pool_args(1);
+    let tokens = anchor_spl::token::ID;
+    let in_sol = GroupKeys {
+        quote_mint: stage.world.token(Asset::Sol).mint,
+        ..first
+    };
+    let case = Case {
+        name: "create_pool",
+        base: listers.pool(&first, tokens, args),
+        siblings: vec![
+            ("the other group", listers.pool(&other, tokens, args)),
+            ("another token", listers.pool(&in_sol, tokens, args)),
+        ],
+        signers: listers.signers(),
+        allowed: payers(),
+    };
+    judge_all(&mut stage.world, vec![case]);
+}
+
+/// One program moves the quote and mints the shares, so the shares can be of no other.
+#[test]
+fn a_pools_shares_are_of_the_quotes_token_program() {
+    let mut stage = stage();
+    let listers = Listers::of(&stage);
+    let [first, _] = stage.keys();
+    let world = &mut stage.world;
+    let args = world.pool_args(1);
+    let signers = [&listers.payer, &listers.admin];
+    let create = listers.pool(&first, token_2022::ID, args);
+    let refused = world.send(create, &signers).expect_err("refused");
+    assert_eq!(refused.code, Some(MINT_TOKEN_PROGRAM), "{refused}");
+
+    let in_sol = GroupKeys {
+        quote_mint: world.token(Asset::Sol).mint,
+        ..first
+    };
+    let create = listers.pool(&in_sol, anchor_spl::token::ID, args);
+    expect_error(world.send(create, &signers), KeelError::WrongMint);
+
+    let create = listers.pool(&first, anchor_spl::token::ID, args);
+    world.send(create, &signers).expect("created");
+}
+
+#[test]
+fn creating_an_account_refuses_every_wrong_account() {
+    let mut stage = stage();
+    let [first, other] = stage.keys();
+    let (payer, trader, friend) = (&stage.payer, &stage.trader, &stage.friend);
+    let create = |keys: &GroupKeys, owner: &Trader, sub_id: u16| {
+        instruction::create_margin_account(keys, payer.pubkey(), owner.owner(), sub_id, [0; 32])
+    };
+    let cases = vec![Case {
+        name: "create_margin_account",
+        base: create(&first, trader, 1),
+        siblings: vec![
+            ("the other group", create(&other, trader, 1)),
+            ("another owner", create(&first, friend, 1)),
+            ("an account that exists", create(&first, trader, 0)),
+        ],
+        signers: vec![
+            payer.insecure_clone(),
+            Stage::key_of(trader),
+            Stage::key_of(friend),
+            stranger(),
+        ],
+        allowed: payers(),
+    }];
     judge_all(&mut stage.world, cases);
 }
 
 #[test]
-fn accounts_and_money_refuse_every_wrong_account() {
+fn deposits_and_withdrawals_refuse_every_wrong_account() {
     let mut stage = stage();
     let [first, other] = stage.keys();
-    let (payer, trader, friend) = (&stage.payer, &stage.trader, &stage.friend);
+    let (trader, friend) = (&stage.trader, &stage.friend);
     let (usdc, sol) = (
         stage.world.token(Asset::Usdc),
         stage.world.token(Asset::Sol),
     );
 
-    let create = |keys: &GroupKeys, owner: &Trader, sub_id: u16| {
-        instruction::create_margin_account(keys, payer.pubkey(), owner.owner(), sub_id, [0; 32])
-    };
     let deposit = |keys: &GroupKeys, from: &Trader, to: &Trader, token: Token| {
         let margin = Stage::margin(keys, to);
         instruction::deposit(keys, from.owner(), margin, token, 1_000)
@@ -222,34 +311,10 @@ fn accounts_and_money_refuse_every_wrong_account() {
         let margin = Stage::margin(keys, trader);
         instruction::withdraw(keys, trader.owner(), margin, token, 1_000)
     };
-    let provider = &stage.provider;
-    let provide = |keys: &GroupKeys, who: Pubkey, token: Token| {
-        let pool = address::pool(&keys.group, 0);
-        instruction::provide_liquidity(keys, who, pool, token, 1_000_000, 0)
-    };
     let of = |trader: &Trader| vec![Stage::key_of(trader), Stage::key_of(friend), stranger()];
     let copies = "the signer may use any of his token accounts";
     let anyone = "tokens may be sent to any account of the mint";
     let cases = vec![
-        Case {
-            name: "create_margin_account",
-            base: create(&first, trader, 1),
-            siblings: vec![
-                ("the other group", create(&other, trader, 1)),
-                ("another owner", create(&first, friend, 1)),
-                ("an account that exists", create(&first, trader, 0)),
-            ],
-            signers: vec![
-                payer.insecure_clone(),
-                Stage::key_of(trader),
-                Stage::key_of(friend),
-                stranger(),
-            ],
-            allowed: vec![
-                (0, "another signer", ANY_PAYER),
-                (0, "duplicate of slot 1", ANY_PAYER),
-            ],
-        },
         Case {
             name: "deposit",
             base: deposit(&first, trader, trader, usdc),
@@ -280,27 +345,46 @@ fn accounts_and_money_refuse_every_wrong_account() {
                 (6, OTHER_PROGRAM, PINNED),
             ],
         },
-        Case {
-            name: "provide_liquidity",
-            base: provide(&first, provider.pubkey(), usdc),
-            siblings: vec![
-                ("the other group", provide(&other, provider.pubkey(), usdc)),
-                ("a friend", provide(&first, friend.owner(), usdc)),
-                ("another token", provide(&first, provider.pubkey(), sol)),
-            ],
-            signers: vec![provider.insecure_clone(), Stage::key_of(friend), stranger()],
-            allowed: vec![
-                (7, OTHER_PROGRAM, PINNED),
-                (8, "a copy elsewhere", copies),
-                (10, "a copy elsewhere", anyone),
-            ],
-        },
     ];
     judge_all(&mut stage.world, cases);
 }
 
 #[test]
-fn prices_and_views_refuse_every_wrong_account() {
+fn providing_liquidity_refuses_every_wrong_account() {
+    let mut stage = stage();
+    let [first, other] = stage.keys();
+    let (provider, friend) = (&stage.provider, &stage.friend);
+    let (usdc, sol) = (
+        stage.world.token(Asset::Usdc),
+        stage.world.token(Asset::Sol),
+    );
+
+    let provide = |keys: &GroupKeys, who: Pubkey, token: Token| {
+        let pool = address::pool(&keys.group, 0);
+        instruction::provide_liquidity(keys, who, pool, token, 1_000_000, 0)
+    };
+    let copies = "the signer may use any of his token accounts";
+    let anyone = "tokens may be sent to any account of the mint";
+    let cases = vec![Case {
+        name: "provide_liquidity",
+        base: provide(&first, provider.pubkey(), usdc),
+        siblings: vec![
+            ("the other group", provide(&other, provider.pubkey(), usdc)),
+            ("a friend", provide(&first, friend.owner(), usdc)),
+            ("another token", provide(&first, provider.pubkey(), sol)),
+        ],
+        signers: vec![provider.insecure_clone(), Stage::key_of(friend), stranger()],
+        allowed: vec![
+            (7, OTHER_PROGRAM, PINNED),
+            (8, "a copy elsewhere", copies),
+            (10, "a copy elsewhere", anyone),
+        ],
+    }];
+    judge_all(&mut stage.world, cases);
+}
+
+#[test]
+fn updating_prices_refuses_every_wrong_account() {
     let mut stage = stage();
     let [first, other] = stage.keys();
     stage.world.vm.pass(2);
@@ -315,6 +399,28 @@ fn prices_and_views_refuse_every_wrong_account() {
         let updates = [Asset::Sol, Asset::Btc].map(|asset| (asset.slot(), prices[asset as usize]));
         instruction::update_prices(keys, &updates, false)
     };
+    let cases = vec![Case {
+        name: "update_prices",
+        base: update(&first),
+        siblings: vec![("the other group", update(&other))],
+        signers: vec![],
+        allowed: vec![
+            (
+                0,
+                "of the other group",
+                "its book names the same feeds: anyone may price it",
+            ),
+            (1, "a copy elsewhere", "a pull account may have any address"),
+            (2, "a copy elsewhere", "a pull account may have any address"),
+        ],
+    }];
+    judge_all(&mut stage.world, cases);
+}
+
+#[test]
+fn views_refuse_every_wrong_account() {
+    let mut stage = stage();
+    let [first, other] = stage.keys();
     let view = |keys: &GroupKeys, trader: &Trader| {
         instruction::view_margin(keys, Stage::margin(keys, trader), 0)
     };
@@ -325,21 +431,6 @@ fn prices_and_views_refuse_every_wrong_account() {
     let turned: Vec<Pubkey> = mints[1..].iter().chain(&mints[..1]).copied().collect();
     let twice = "checking a market twice is only a waste";
     let cases = vec![
-        Case {
-            name: "update_prices",
-            base: update(&first),
-            siblings: vec![("the other group", update(&other))],
-            signers: vec![],
-            allowed: vec![
-                (
-                    0,
-                    "of the other group",
-                    "its book names the same feeds: anyone may price it",
-                ),
-                (1, "a copy elsewhere", "a pull account may have any address"),
-                (2, "a copy elsewhere", "a pull account may have any address"),
-            ],
-        },
         Case {
             name: "view_margin",
             base: view(&first, &stage.trader),
@@ -428,14 +519,11 @@ fn trading_refuses_every_wrong_account() {
     judge_all(&mut stage.world, cases);
 }
 
-#[test]
-fn liquidation_refuses_every_wrong_account() {
-    let mut stage = stage();
-    let [first, other] = stage.keys();
-    let world = &mut stage.world;
+/// One trader with a position to be liquidated; a second one, whose collateral is SOL and who ends
+/// with a closed loss.
+fn risky_and_closed(world: &mut World) -> (Trader, Trader) {
     let risky = world.trader_with(10_000).expect("a trader");
     world.open(&risky, Asset::Sol, 350_000).expect("open");
-    // A second one, whose collateral is SOL and who ends with a closed loss.
     let closed = world.trader().expect("a trader");
     world
         .deposit(&closed, Asset::Sol, 100_000_000_000)
@@ -445,21 +533,36 @@ fn liquidation_refuses_every_wrong_account() {
         .move_prices([1.0, 118.0, 64_000.0, 3_400.0])
         .expect("prices");
     world.close(&closed, Asset::Sol, -300_000).expect("close");
+    (risky, closed)
+}
 
+/// The call that takes `of`'s position, or its deposit of a token.
+fn liquidate(
+    keys: &GroupKeys,
+    of: Pubkey,
+    to: &Trader,
+    asset: Asset,
+    deposit: Option<Token>,
+    max_size: u64,
+) -> Instruction {
+    let bank = deposit.map(|token| address::bank(&keys.group, &token.mint));
+    let (owner, margin) = (to.owner(), Stage::margin(keys, to));
+    let args = LiquidateArgs { max_size };
+    instruction::liquidate(keys, owner, of, margin, market(asset), bank, args)
+}
+
+#[test]
+fn liquidation_refuses_every_wrong_account() {
+    let mut stage = stage();
+    let [first, other] = stage.keys();
+    let world = &mut stage.world;
+    let (risky, closed) = risky_and_closed(world);
     let (trader, friend) = (&stage.trader, &stage.friend);
     let take = |keys: &GroupKeys, of: Pubkey, to: &Trader, asset: Asset| {
-        let args = LiquidateArgs { max_size: 100_000 };
-        let to_account = Stage::margin(keys, to);
-        instruction::liquidate(keys, to.owner(), of, to_account, market(asset), None, args)
+        liquidate(keys, of, to, asset, None, 100_000)
     };
     let collateral = |keys: &GroupKeys, of: Pubkey, to: &Trader, token: Token| {
-        let args = LiquidateArgs {
-            max_size: 1_000_000_000,
-        };
-        let bank = Some(address::bank(&keys.group, &token.mint));
-        let to_account = Stage::margin(keys, to);
-        let place = market(Asset::Sol);
-        instruction::liquidate(keys, to.owner(), of, to_account, place, bank, args)
+        liquidate(keys, of, to, Asset::Sol, Some(token), 1_000_000_000)
     };
     let (usdc, sol) = (
         stage.world.token(Asset::Usdc),

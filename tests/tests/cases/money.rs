@@ -522,6 +522,42 @@ fn providing_waits_for_fresh_prices_of_what_the_pool_holds() {
     expect_error(late, KeelError::PriceUnfit);
 }
 
+/// At the stable price, which lags, the pool is still worth what was provided: whoever paid for a part
+/// of that would pay the others' debts.
+#[test]
+fn a_pool_that_owes_at_the_mark_takes_nothing_though_its_best_is_sound() {
+    let mut world = World::new().expect("a world");
+    world.provide(10_000).expect("the first");
+    let trader = world.trader_with(10_000).expect("a trader");
+    world.open(&trader, Asset::Sol, 100_000).expect("open");
+    let margin = address::pool_margin(&world.keys.group, &world.pool);
+
+    world
+        .move_prices([1.0, 240.0, 64_000.0, 3_400.0])
+        .expect("prices");
+    let equity = world.report(margin).expect("report").maintenance_equity;
+    assert!(equity > 0, "{equity}");
+    world.provide(1_000).expect("the pool is worth something");
+
+    world
+        .move_prices([1.0, 400.0, 64_000.0, 3_400.0])
+        .expect("prices");
+    let equity = world.report(margin).expect("report").maintenance_equity;
+    assert!(equity <= 0, "{equity}");
+    let (stable, mark) = world
+        .with_book(|book| {
+            let sol = &book.assets[Asset::Sol as usize];
+            (sol.stable_price, sol.lot_price)
+        })
+        .expect("a book");
+    // At less than 200 the pool has lost 4,400 of its 11,000.
+    assert!(stable * 2 < mark, "stable {stable}, mark {mark}");
+    let before = (pool(&world).shares, pool_deposit(&world));
+    let refused = world.provide(1_000).map(|(_, sent)| sent);
+    expect_error(refused, KeelError::PoolInsolvent);
+    assert_eq!(before, (pool(&world).shares, pool_deposit(&world)));
+}
+
 #[test]
 fn nobody_withdraws_from_the_pools_account() {
     let mut world = World::new().expect("a world");

@@ -9,33 +9,30 @@ use keel::oracle::{PULL_ACCOUNT_BYTES, PULL_DISCRIMINATOR, read_legacy, read_pul
 use keel_migrations::{GroupConfig, feeds};
 use keel_risk::{Book, Tier};
 use keel_sdk::{PriceSlot, Snapshot, SourceArgs, instruction};
-use keel_state::{AssetEntry, SourceKind};
+use keel_state::AssetEntry;
 use keel_tests::{Asset, Failure, PriceUpdate, Sent, Trader, World, code, expect_error, keypair};
-use pyth_sdk_solana::state::{
-    AccountType, GenericPriceAccount, MAGIC, PriceStatus, PriceType, VERSION_2,
-};
+use pyth_sdk_solana::state::{MAGIC, VERSION_2};
 use pyth_solana_receiver_sdk::price_update::{PriceFeedMessage, PriceUpdateV2, VerificationLevel};
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use solana_signer::Signer;
 
+use crate::legacy::{LEGACY_PROGRAM, Legacy};
+
 /// The other live receiver.
 const SECOND_RECEIVER: Pubkey =
     Pubkey::from_str_const("rec2HHDDnjLfj4kE7VyEtFA1HPGQLK33259532cRyHp");
-/// The legacy oracle program.
-const LEGACY_PROGRAM: Pubkey =
-    Pubkey::from_str_const("FsJ3A3u2vn5cTVofAjvy6y5kwABJAqYWpe4975bi2epH");
 /// Where the second source's account lives.
-const SECOND_ACCOUNT: u64 = 300;
+pub const SECOND_ACCOUNT: u64 = 300;
 
 /// SOL's entry in the book.
-fn sol(world: &World) -> AssetEntry {
+pub fn sol(world: &World) -> AssetEntry {
     world
         .with_book(|book| book.assets[Asset::Sol as usize])
         .expect("a book")
 }
 
-fn quality_of_sol(world: &World) -> (Tier, u32) {
+pub fn quality_of_sol(world: &World) -> (Tier, u32) {
     let data = world.book_data();
     let snapshot = Snapshot::new(&data, world.vm.now()).expect("a book");
     let quality = snapshot.view().quality(Asset::Sol as u8);
@@ -76,64 +73,42 @@ fn relay_bytes(world: &mut World, change: impl FnOnce(&mut Vec<u8>)) -> Result<S
 #[test]
 fn every_unsound_update_is_refused_and_changes_nothing() {
     type Change = fn(&mut PriceUpdate, i64);
+    use KeelError::{ConfidenceTooWide, ExponentOutOfRange, PriceNotPositive};
+    use KeelError::{PriceTooEarly, PriceTooOld, WrongFeed};
     let cases: [(&str, Change, KeelError); 13] = [
-        ("price 0", |u, _| u.price = 0, KeelError::PriceNotPositive),
-        (
-            "price < 0",
-            |u, _| u.price = -1,
-            KeelError::PriceNotPositive,
-        ),
-        (
-            "least price",
-            |u, _| u.price = i64::MIN,
-            KeelError::PriceNotPositive,
-        ),
-        (
-            "exponent 1",
-            |u, _| u.exponent = 1,
-            KeelError::ExponentOutOfRange,
-        ),
-        (
-            "exponent -13",
-            |u, _| u.exponent = -13,
-            KeelError::ExponentOutOfRange,
-        ),
+        ("price 0", |u, _| u.price = 0, PriceNotPositive),
+        ("price < 0", |u, _| u.price = -1, PriceNotPositive),
+        ("least price", |u, _| u.price = i64::MIN, PriceNotPositive),
+        ("exponent 1", |u, _| u.exponent = 1, ExponentOutOfRange),
+        ("exponent -13", |u, _| u.exponent = -13, ExponentOutOfRange),
         (
             "least exponent",
             |u, _| u.exponent = i32::MIN,
-            KeelError::ExponentOutOfRange,
+            ExponentOutOfRange,
         ),
         (
             "confidence a hair above 20%",
             |u, _| u.conf = 3_120_000_001,
-            KeelError::ConfidenceTooWide,
+            ConfidenceTooWide,
         ),
         (
             "greatest confidence",
             |u, _| u.conf = u64::MAX,
-            KeelError::ConfidenceTooWide,
+            ConfidenceTooWide,
         ),
-        (
-            "61 s old",
-            |u, now| u.publish_time = now - 61,
-            KeelError::PriceTooOld,
-        ),
+        ("61 s old", |u, now| u.publish_time = now - 61, PriceTooOld),
         (
             "61 s ahead",
             |u, now| u.publish_time = now + 61,
-            KeelError::PriceTooEarly,
+            PriceTooEarly,
         ),
         (
             "the end of time",
             |u, _| u.publish_time = i64::MAX,
-            KeelError::PriceTooEarly,
+            PriceTooEarly,
         ),
-        ("another feed", |u, _| u.feed[31] ^= 1, KeelError::WrongFeed),
-        (
-            "a feed of zeros",
-            |u, _| u.feed = [0; 32],
-            KeelError::WrongFeed,
-        ),
+        ("another feed", |u, _| u.feed[31] ^= 1, WrongFeed),
+        ("a feed of zeros", |u, _| u.feed = [0; 32], WrongFeed),
     ];
     for (name, change, expected) in cases {
         // The stored price is older than any of these, so that age is judged and not skipped.
@@ -517,164 +492,10 @@ fn the_second_receivers_account_does_not_serve_the_first_source() {
     expect_error(world.relay(&[Asset::Sol]), KeelError::WrongPriceOwner);
 }
 
-// The legacy source.
-
-type Legacy = GenericPriceAccount<32, ()>;
-
-fn legacy_account(world: &World) -> Legacy {
-    let mut account = Legacy {
-        magic: MAGIC,
-        ver: VERSION_2,
-        atype: AccountType::Price as u32,
-        size: 3_312,
-        ptype: PriceType::Price,
-        expo: -8,
-        timestamp: world.vm.now(),
-        ..Legacy::default()
-    };
-    account.agg.price = 15_600_000_000;
-    account.agg.conf = 7_800_000;
-    account.agg.status = PriceStatus::Trading;
-    account.agg.pub_slot = world.vm.slot();
-    account
-}
-
-/// A world whose SOL comes from a legacy account pinned at the harness's price address.
-fn legacy_world() -> World {
-    let pinned = keypair(SECOND_ACCOUNT).pubkey();
-    let mut world = World::with(|config| {
-        config.tokens[Asset::Sol as usize].asset.sources[1] = SourceArgs {
-            kind: SourceKind::PythLegacy as u8,
-            owner: LEGACY_PROGRAM,
-            feed: pinned.to_bytes(),
-        };
-    })
-    .expect("a world");
-    world.vm.pass(100);
-    world
-}
-
-fn relay_legacy_at(
-    world: &mut World,
-    address: Pubkey,
-    owner: Pubkey,
-    bytes: &[u8],
-) -> Result<Sent, Failure> {
-    let posted = keel_tests::account(owner, bytes.to_vec());
-    world.vm.set_account(address, posted);
-    let slot = PriceSlot {
-        asset: Asset::Sol as u8,
-        source: 1,
-    };
-    let relay = instruction::update_prices(&world.keys, &[(slot, address)], false);
-    world.send(relay, &[])
-}
-
-fn relay_legacy(world: &mut World, account: &Legacy) -> Result<Sent, Failure> {
-    let address = keypair(SECOND_ACCOUNT).pubkey();
-    relay_legacy_at(world, address, LEGACY_PROGRAM, bytemuck::bytes_of(account))
-}
-
-#[test]
-fn a_legacy_price_that_trades_is_accepted() {
-    let mut world = legacy_world();
-    let account = legacy_account(&world);
-    relay_legacy(&mut world, &account).expect("accepted");
-    let entry = sol(&world);
-    assert_eq!(entry.sources[1].price, 15_600_000_000);
-    assert_eq!(entry.sources[1].publish_time, world.vm.now());
-    assert_eq!(quality_of_sol(&world).0, Tier::Ok);
-}
-
-#[test]
-fn a_legacy_price_of_any_other_status_is_refused() {
-    let mut world = legacy_world();
-    for status in [
-        PriceStatus::Unknown,
-        PriceStatus::Halted,
-        PriceStatus::Auction,
-        PriceStatus::Ignored,
-    ] {
-        let mut account = legacy_account(&world);
-        account.agg.status = status;
-        let relayed = relay_legacy(&mut world, &account);
-        expect_error(relayed, KeelError::LegacyPriceNotTrading);
-    }
-}
-
-#[test]
-fn a_legacy_price_older_than_25_slots_is_refused() {
-    let mut world = legacy_world();
-    let mut account = legacy_account(&world);
-    account.agg.pub_slot -= 26;
-    let relayed = relay_legacy(&mut world, &account);
-    expect_error(relayed, KeelError::LegacyPriceTooManySlots);
-    account.agg.pub_slot += 1;
-    relay_legacy(&mut world, &account).expect("25 slots are accepted");
-}
-
-#[test]
-fn a_legacy_price_counts_only_at_the_pinned_address_and_owner() {
-    let mut world = legacy_world();
-    let account = legacy_account(&world);
-    let bytes = bytemuck::bytes_of(&account);
-    let elsewhere = keypair(SECOND_ACCOUNT + 1).pubkey();
-    let relayed = relay_legacy_at(&mut world, elsewhere, LEGACY_PROGRAM, bytes);
-    expect_error(relayed, KeelError::WrongPriceAccount);
-    let pinned = keypair(SECOND_ACCOUNT).pubkey();
-    let relayed = relay_legacy_at(&mut world, pinned, feeds::PYTH_RECEIVER, bytes);
-    expect_error(relayed, KeelError::WrongPriceOwner);
-}
-
-#[test]
-fn legacy_bytes_that_are_no_price_are_refused() {
-    let mut world = legacy_world();
-    let sound = legacy_account(&world);
-    type Change = fn(&mut Legacy);
-    let changes: [Change; 3] = [
-        |account| account.magic ^= 1,
-        |account| account.ver = 1,
-        |account| account.atype = AccountType::Product as u32,
-    ];
-    for change in changes {
-        let mut account = sound;
-        change(&mut account);
-        let relayed = relay_legacy(&mut world, &account);
-        expect_error(relayed, KeelError::WrongPriceDiscriminator);
-    }
-    let pinned = keypair(SECOND_ACCOUNT).pubkey();
-    for cut in [0, 8, 240, 3_311] {
-        let bytes = &bytemuck::bytes_of(&sound)[..cut];
-        let relayed = relay_legacy_at(&mut world, pinned, LEGACY_PROGRAM, bytes);
-        expect_error(relayed, KeelError::WrongPriceDiscriminator);
-    }
-}
-
-#[test]
-fn a_legacy_price_is_judged_like_any_other() {
-    let mut world = legacy_world();
-    let sound = legacy_account(&world);
-    type Change = fn(&mut Legacy);
-    let cases: [(Change, KeelError); 4] = [
-        (|a| a.agg.price = 0, KeelError::PriceNotPositive),
-        (
-            |a| a.agg.conf = a.agg.price as u64,
-            KeelError::ConfidenceTooWide,
-        ),
-        (|a| a.expo = 1, KeelError::ExponentOutOfRange),
-        (|a| a.timestamp -= 61, KeelError::PriceTooOld),
-    ];
-    for (change, expected) in cases {
-        let mut account = sound;
-        change(&mut account);
-        expect_error(relay_legacy(&mut world, &account), expected);
-    }
-}
-
 // Shared fixtures, where they are present.
 
 /// The folder of shared price data, when there is one.
-fn shared(name: &str) -> Option<Vec<u8>> {
+pub fn shared(name: &str) -> Option<Vec<u8>> {
     let folder = std::env::var_os("KEEL_SHARED_DATA").map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data")),
         PathBuf::from,
@@ -708,58 +529,6 @@ fn the_shared_pull_account_is_accepted() {
     assert_eq!(source.exponent, -8);
     // Everything from the feed to the last average; the slot it was posted in differs.
     assert_eq!(real.to_bytes()[40..125], bytes[40..125]);
-}
-
-#[test]
-fn the_shared_legacy_dump_of_status_unknown_is_refused() {
-    let Some(bytes) = shared("sol_pyth_oracle.json") else {
-        return;
-    };
-    let dump: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
-    let text = |value: &serde_json::Value| value.as_str().expect("a string").to_owned();
-    let address: Pubkey = text(&dump["pubkey"]).parse().expect("an address");
-    let owner: Pubkey = text(&dump["account"]["owner"]).parse().expect("an owner");
-    let data = base64(&text(&dump["account"]["data"][0]));
-    let mut world = World::unpriced(|config| {
-        config.tokens[Asset::Sol as usize].asset.sources[1] = SourceArgs {
-            kind: SourceKind::PythLegacy as u8,
-            owner,
-            feed: address.to_bytes(),
-        };
-    })
-    .expect("a world");
-    let aligned: Legacy = bytemuck::pod_read_unaligned(&data[..size_of::<Legacy>()]);
-    world
-        .vm
-        .set_time(aligned.timestamp + 1, aligned.agg.pub_slot + 1);
-    let relayed = relay_legacy_at(&mut world, address, owner, &data);
-    expect_error(relayed, KeelError::LegacyPriceNotTrading);
-}
-
-/// The bytes of standard base64 text.
-fn base64(text: &str) -> Vec<u8> {
-    let value = |digit: u8| match digit {
-        b'A'..=b'Z' => digit - b'A',
-        b'a'..=b'z' => digit - b'a' + 26,
-        b'0'..=b'9' => digit - b'0' + 52,
-        b'+' => 62,
-        _ => 63,
-    };
-    let digits: Vec<u32> = text
-        .bytes()
-        .filter(|digit| *digit != b'=')
-        .map(|digit| u32::from(value(digit)))
-        .collect();
-    let mut out = Vec::with_capacity(digits.len() * 3 / 4);
-    for group in digits.chunks(4) {
-        let word = group
-            .iter()
-            .enumerate()
-            .fold(0, |word, (place, digit)| word | digit << (18 - 6 * place));
-        let bytes = [(word >> 16) as u8, (word >> 8) as u8, word as u8];
-        out.extend(&bytes[..group.len() - 1]);
-    }
-    out
 }
 
 // The parser against Pyth's own types, natively.

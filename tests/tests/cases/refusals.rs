@@ -12,6 +12,8 @@ use keel_tests::{Asset, Failure, PriceUpdate, Sent, Trader, World, account, code
 use keel_tests::{keypair, market};
 use solana_signer::Signer;
 
+use crate::legacy::{self, Legacy};
+
 type Refused = Result<Sent, Failure>;
 
 /// Declares tests that must be refused, and the table of errors that they cover.
@@ -123,8 +125,6 @@ fn legacy_source() -> SourceArgs {
     }
 }
 
-type Legacy = pyth_sdk_solana::state::GenericPriceAccount<32, ()>;
-
 fn relay_legacy(world: &mut World, seed: u64, change: impl FnOnce(&mut Legacy)) -> Refused {
     use pyth_sdk_solana::state::{AccountType, MAGIC, PriceStatus, VERSION_2};
     replace(world, |config| {
@@ -143,7 +143,7 @@ fn relay_legacy(world: &mut World, seed: u64, change: impl FnOnce(&mut Legacy)) 
     price.agg.pub_slot = world.vm.slot();
     change(&mut price);
     let address = keypair(seed).pubkey();
-    let bytes = bytemuck::bytes_of(&price).to_vec();
+    let bytes = legacy::bytes_of(&price);
     world
         .vm
         .set_account(address, account(legacy_source().owner, bytes));

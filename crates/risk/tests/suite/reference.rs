@@ -91,6 +91,20 @@ fn assets(book: &TestBook, account: &TestAccount, initial: bool) -> BTreeMap<u8,
     assets
 }
 
+/// What an asset is long and what it is short, both positive.
+fn sides(asset: &Asset) -> (BigInt, BigInt) {
+    let legs = || asset.positions.iter().chain([&asset.spot]);
+    let long = legs().filter(|v| v.is_positive()).sum();
+    let short = -legs().filter(|v| v.is_negative()).sum::<BigInt>();
+    (long, short)
+}
+
+/// What unwinding would trade: every position, and spot that is owed.
+fn closed_out(asset: &Asset) -> BigInt {
+    let positions: BigInt = asset.positions.iter().map(|v| v.abs()).sum();
+    positions + (-&asset.spot).max(BigInt::zero())
+}
+
 /// The exact requirement.
 pub fn requirement(book: &TestBook, account: &TestAccount, initial: bool) -> Exact {
     let zero = BigRational::zero();
@@ -99,14 +113,10 @@ pub fn requirement(book: &TestBook, account: &TestAccount, initial: bool) -> Exa
     for (index, asset) in assets(book, account, initial) {
         let terms = book.asset(index);
         let ppm = |rate: Ppm| ratio(rate.0, 1_000_000);
-        let legs = || asset.positions.iter().chain([&asset.spot]);
-        let long: BigInt = legs().filter(|v| v.is_positive()).sum();
-        let short: BigInt = -legs().filter(|v| v.is_negative()).sum::<BigInt>();
+        let (long, short) = sides(&asset);
         let net = whole(&long - &short);
-        let closed: BigInt = asset.positions.iter().map(|v| v.abs()).sum::<BigInt>()
-            + (-&asset.spot).max(BigInt::zero());
         additions += ppm(terms.basis_rate) * whole(long.min(short));
-        additions += ppm(terms.unwind_rate) * whole(closed);
+        additions += ppm(terms.unwind_rate) * whole(closed_out(&asset));
 
         let factor = if initial {
             ppm(terms.init_factor)

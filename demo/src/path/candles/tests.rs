@@ -58,74 +58,81 @@ fn a_missing_file_is_named() {
     );
 }
 
+/// Rows whose prices are wrong, and what is said of them.
+const BAD_PRICES: [(&str, &str); 12] = [
+    (
+        "1700003600,100,110,x9,105",
+        "SOL.csv, line 3, column 4 (low): `x9` is not a number",
+    ),
+    (
+        "1700003600,100,110,90",
+        "SOL.csv, line 3, column 5 (close): is missing",
+    ),
+    (
+        "1700003600,,110,90,100",
+        "SOL.csv, line 3, column 2 (open): is missing",
+    ),
+    (
+        "1700003600,100,80,90,105",
+        "SOL.csv, line 3, column 3 (high): high 80 is below low 90",
+    ),
+    (
+        "1700003600,100,110,90,111",
+        "SOL.csv, line 3, column 5 (close): 111 is outside low 90 to high 110",
+    ),
+    (
+        "1700003600,89,110,90,100",
+        "SOL.csv, line 3, column 2 (open): 89 is outside low 90 to high 110",
+    ),
+    (
+        "1700003600,100,110,0,105",
+        "SOL.csv, line 3, column 4 (low): `0` is not a positive price",
+    ),
+    (
+        "1700003600,100,110,-1,105",
+        "SOL.csv, line 3, column 4 (low): `-1` is not a positive price",
+    ),
+    (
+        "1700003600,100,inf,90,105",
+        "SOL.csv, line 3, column 3 (high): `inf` is not a positive price",
+    ),
+    (
+        "1700003600,100,NaN,90,105",
+        "SOL.csv, line 3, column 3 (high): `NaN` is not a positive price",
+    ),
+    (
+        "1700003600,100,1e12,90,105",
+        "SOL.csv, line 3, column 3 (high): 1000000000000 is outside",
+    ),
+    (
+        "1700003600,100,110,90,105,7",
+        "SOL.csv, line 3: 6 values, not 5",
+    ),
+];
+
+/// Rows whose times are wrong, and what is said of them.
+const BAD_TIMES: [(&str, &str); 4] = [
+    (
+        "noon,100,110,90,105",
+        "SOL.csv, line 3, column 1 (unix_time): `noon` is not a whole number",
+    ),
+    (
+        "1700003600000,1,1,1,1",
+        "SOL.csv, line 3, column 1 (unix_time): 1700003600000 is not a time in seconds",
+    ),
+    (
+        "1700000000,1,1,1,1",
+        "SOL.csv, line 3, column 1 (unix_time): 1700000000 is not later",
+    ),
+    (
+        "1600000000,1,1,1,1",
+        "SOL.csv, line 3, column 1 (unix_time): 1600000000 is not later",
+    ),
+];
+
 #[test]
 fn bad_rows_name_line_and_column() {
-    for (row, message) in [
-        (
-            "1700003600,100,110,x9,105",
-            "SOL.csv, line 3, column 4 (low): `x9` is not a number",
-        ),
-        (
-            "1700003600,100,110,90",
-            "SOL.csv, line 3, column 5 (close): is missing",
-        ),
-        (
-            "1700003600,,110,90,100",
-            "SOL.csv, line 3, column 2 (open): is missing",
-        ),
-        (
-            "1700003600,100,80,90,105",
-            "SOL.csv, line 3, column 3 (high): high 80 is below low 90",
-        ),
-        (
-            "1700003600,100,110,90,111",
-            "SOL.csv, line 3, column 5 (close): 111 is outside low 90 to high 110",
-        ),
-        (
-            "1700003600,89,110,90,100",
-            "SOL.csv, line 3, column 2 (open): 89 is outside low 90 to high 110",
-        ),
-        (
-            "1700003600,100,110,0,105",
-            "SOL.csv, line 3, column 4 (low): `0` is not a positive price",
-        ),
-        (
-            "1700003600,100,110,-1,105",
-            "SOL.csv, line 3, column 4 (low): `-1` is not a positive price",
-        ),
-        (
-            "1700003600,100,inf,90,105",
-            "SOL.csv, line 3, column 3 (high): `inf` is not a positive price",
-        ),
-        (
-            "1700003600,100,NaN,90,105",
-            "SOL.csv, line 3, column 3 (high): `NaN` is not a positive price",
-        ),
-        (
-            "1700003600,100,1e12,90,105",
-            "SOL.csv, line 3, column 3 (high): 1000000000000 is outside",
-        ),
-        (
-            "1700003600,100,110,90,105,7",
-            "SOL.csv, line 3: 6 values, not 5",
-        ),
-        (
-            "noon,100,110,90,105",
-            "SOL.csv, line 3, column 1 (unix_time): `noon` is not a whole number",
-        ),
-        (
-            "1700003600000,1,1,1,1",
-            "SOL.csv, line 3, column 1 (unix_time): 1700003600000 is not a time in seconds",
-        ),
-        (
-            "1700000000,1,1,1,1",
-            "SOL.csv, line 3, column 1 (unix_time): 1700000000 is not later",
-        ),
-        (
-            "1600000000,1,1,1,1",
-            "SOL.csv, line 3, column 1 (unix_time): 1600000000 is not later",
-        ),
-    ] {
+    for (row, message) in BAD_PRICES.iter().chain(&BAD_TIMES) {
         let found = error_of(row);
         assert!(found.starts_with(message), "{found}");
     }
