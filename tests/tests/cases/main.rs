@@ -1,6 +1,7 @@
 //! Behaviour of the compiled program, one module per subject.
 
 mod accounts;
+mod artifact;
 mod legacy;
 mod liquidation;
 mod money;
