@@ -290,8 +290,8 @@ fn judge_open<B: Book, A: Legs>(
     Ok(initial)
 }
 
-/// Both healths at zero or above, or the reduction rule of 5.7. The state before is judged only when
-/// it decides. Prices of other assets block no exit.
+/// Initial at the end, or the reduction rule of 5.7: what that needs besides is judged only when it
+/// decides. Prices of other assets block no exit.
 fn judge_close<B: Book, T: Legs, A: Legs>(
     book: &B,
     before: &T,
@@ -299,14 +299,15 @@ fn judge_close<B: Book, T: Legs, A: Legs>(
     fees: Atoms,
     scratch: &mut Scratch<'_>,
 ) -> Result<Health, RiskError> {
-    let after = margin::both(book, after, InitialTerms::COUNTED, scratch);
-    if after.initial.health().0 >= 0 && after.maintenance.health().0 >= 0 {
-        return Ok(after.initial);
+    let initial = margin::initial(book, after, InitialTerms::COUNTED, scratch);
+    if initial.health().0 >= 0 {
+        return Ok(initial);
     }
 
+    let after = margin::both(book, after, InitialTerms::COUNTED, scratch);
     let before = margin::both(book, before, InitialTerms::COUNTED, scratch);
     is_risk_reducing(&before, &after, Reduction { fees })?;
-    Ok(after.initial)
+    Ok(initial)
 }
 
 /// The pool's side (10.2): what opens leaves it at Initial with its own factor, on fresh prices, and

@@ -298,8 +298,14 @@ pub fn advance(
 
 /// Moves `from` towards `to` by at most `from * speed * elapsed / 60 s`, floor.
 fn step_towards(from: u64, to: u64, speed: Ppm, elapsed_s: u64) -> u64 {
-    let per_minute = u128::from(from) * u128::from(speed.0) * u128::from(elapsed_s);
-    let step = u64::try_from(per_minute / 60_000_000).unwrap_or(u64::MAX);
+    // from = whole * D + rest, so that from * rate / D = whole * rate + rest * rate / D, exact. The
+    // rate is below 2^39 (two minutes at most) and the rest below 2^26; a mantissa is below 2^48.
+    const PPM_MINUTES: u64 = 60_000_000;
+    let rate = u64::from(speed.0).saturating_mul(elapsed_s);
+    let rest = (from % PPM_MINUTES).saturating_mul(rate) / PPM_MINUTES;
+    let step = (from / PPM_MINUTES)
+        .saturating_mul(rate)
+        .saturating_add(rest);
     if to > from {
         to.min(from.saturating_add(step))
     } else {
