@@ -1,7 +1,7 @@
 //! Migration 1: a group, its banks, its markets and its pool.
 
 use keel_sdk::instruction::{self, GroupKeys};
-use keel_sdk::{AssetChoice, BankArgs, GroupArgs, MarketArgs, PoolArgs, address};
+use keel_sdk::{AssetChoice, BankArgs, GroupArgs, MarketArgs, PoolArgs, Pubkey, address};
 
 use crate::config::padded;
 use crate::{GroupConfig, Keys, Role, Step};
@@ -27,7 +27,7 @@ pub fn steps(config: &GroupConfig, operator: &Keys) -> Vec<Step> {
             operator.admin,
             operator.risk_book,
             group.quote_mint,
-            group_args(config, operator),
+            group_args(config.id, operator.council),
         )],
         signers: vec![Role::Payer, Role::Admin, Role::RiskBook],
     }];
@@ -37,10 +37,11 @@ pub fn steps(config: &GroupConfig, operator: &Keys) -> Vec<Step> {
     steps
 }
 
-fn group_args(config: &GroupConfig, operator: &Keys) -> GroupArgs {
+/// The group's terms: the defaults of `docs/parameters.md`.
+pub fn group_args(id: u64, council: Pubkey) -> GroupArgs {
     GroupArgs {
-        id: config.id,
-        council: operator.council,
+        id,
+        council,
         gross_min: 300_000,
         upnl_weight: 1_000_000,
         upnl_cap: 1_000_000_000_000,

@@ -3,13 +3,14 @@
 
 use anchor_lang::prelude::Pubkey;
 use keel::errors::KeelError;
-use keel_migrations::{AssetConfig, GroupConfig, Keys, Role, m0001_create_group};
+use keel_migrations::{AssetConfig, GroupConfig, Keys, m0001_create_group};
 use keel_sdk::instruction::{self, GroupKeys, Token};
 use keel_sdk::{AssetArgs, AssetChoice, BankArgs, GroupArgs, Instruction, MarketArgs, PoolArgs};
 use solana_account::Account;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
+use crate::operator::signers;
 use crate::tokens::{RENT, classic, mint_account};
 use crate::vm::{Failure, Sent, keypair};
 use crate::world::{Asset, World};
@@ -104,15 +105,7 @@ impl World {
             .take(steps)
         {
             let admin = self.admin.insecure_clone();
-            let signers: Vec<&Keypair> = step
-                .signers
-                .iter()
-                .filter_map(|role| match role {
-                    Role::Payer => None,
-                    Role::Admin => Some(&admin),
-                    Role::RiskBook => Some(&key),
-                })
-                .collect();
+            let signers = signers(&step.signers, &admin, &key);
             self.vm.send(&step.instructions, &signers)?;
         }
         Ok(m0001_create_group::keys(&config, &operator))
@@ -120,20 +113,7 @@ impl World {
 
     /// Terms of a group that `create_group` accepts.
     pub fn group_args(&self, id: u64) -> GroupArgs {
-        GroupArgs {
-            id,
-            council: self.admin.pubkey(),
-            gross_min: 300_000,
-            upnl_weight: 1_000_000,
-            upnl_cap: 1_000_000_000_000,
-            min_notional: 10_000_000,
-            min_equity: 5_000_000,
-            small_requirement: 50_000_000,
-            liquidation_buffer: 50_000,
-            liquidation_fee: 25_000,
-            liquidation_insurance_share: 500_000,
-            max_age_pool_s: 15,
-        }
+        m0001_create_group::group_args(id, self.admin.pubkey())
     }
 
     /// Terms of a new asset with a token of `decimals`, otherwise like SOL.

@@ -15,6 +15,7 @@ mod attack;
 pub mod bench;
 mod judge;
 mod ledger;
+mod operator;
 mod prices;
 mod tokens;
 mod vm;

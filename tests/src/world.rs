@@ -1,7 +1,7 @@
 //! A whole group: USDC, SOL, BTC and ETH, a perpetual on each of the three, a pool with liquidity.
 
 use anchor_lang::prelude::Pubkey;
-use keel_migrations::{GroupConfig, Keys, Role, m0001_create_group};
+use keel_migrations::{GroupConfig, Keys, m0001_create_group};
 use keel_sdk::instruction::{self, GroupKeys, Token, TradeKeys};
 use keel_sdk::{LiquidateArgs, OrderArgs, OrderLeg, PriceSlot, Snapshot, address, decode};
 use keel_state::{MarginReport, RiskBook};
@@ -9,6 +9,7 @@ use solana_account::Account;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
+use crate::operator::{create_book_account, signers};
 use crate::prices::PriceUpdate;
 use crate::tokens::{amount, classic, mint_account, token_account};
 use crate::vm::{Failure, Sent, Vm, keypair};
@@ -131,15 +132,7 @@ impl World {
         let keys = m0001_create_group::keys(&config, &operator);
         create_book_account(&mut vm, book.pubkey());
         for step in m0001_create_group::steps(&config, &operator) {
-            let signers: Vec<&Keypair> = step
-                .signers
-                .iter()
-                .filter_map(|role| match role {
-                    Role::Payer => None,
-                    Role::Admin => Some(&admin),
-                    Role::RiskBook => Some(&book),
-                })
-                .collect();
+            let signers = signers(&step.signers, &admin, &book);
             vm.send(&step.instructions, &signers)
                 .map_err(|failure| anyhow::anyhow!("{}: {failure}", step.name))?;
         }
@@ -410,17 +403,4 @@ impl World {
         let snapshot = Snapshot::new(&data, self.vm.now()).ok()?;
         Some(read(snapshot.book()))
     }
-}
-
-/// The account that `create_group` takes as its risk book.
-fn create_book_account(vm: &mut Vm, address: Pubkey) {
-    let bytes = keel_state::RISK_BOOK_BYTES;
-    let account = Account {
-        lamports: vm.rent(bytes),
-        data: vec![0; bytes],
-        owner: keel::ID,
-        executable: false,
-        rent_epoch: u64::MAX,
-    };
-    vm.set_account(address, account);
 }

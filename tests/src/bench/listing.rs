@@ -5,8 +5,9 @@ use keel_sdk::{Instruction, PoolArgs, instruction};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
-use super::stage::{Stage, create_book_account, mint_of};
+use super::stage::{Stage, mint_of};
 use super::{Figures, passes, refusal};
+use crate::operator::create_book_account;
 use crate::tokens::mint_account;
 use crate::vm::{Vm, keypair};
 use keel::errors::KeelError;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use keel_migrations::{GroupConfig, Keys, Role, feeds, m0001_create_group};
+use keel_migrations::{GroupConfig, Keys, feeds, m0001_create_group};
 use keel_sdk::instruction::{self, GroupKeys, Token};
 use keel_sdk::{Instruction, PriceSlot, Pubkey, SourceArgs, address};
 use keel_state::{Balance, Bank, KEEP_ONE, Market, Position, RiskBook, SourceKind};
@@ -13,6 +13,7 @@ use solana_signer::Signer;
 
 use super::accounts::{edit, edit_margin};
 use super::shape::Shape;
+use crate::operator::{create_book_account, signers};
 use crate::prices::PriceUpdate;
 use crate::tokens::{RENT, classic, mint_account, token_account};
 use crate::vm::{Vm, keypair};
@@ -414,28 +415,6 @@ fn price_account(index: usize) -> Pubkey {
 
 fn feed(index: usize) -> [u8; 32] {
     [index as u8 + 1; 32]
-}
-
-/// The account that `create_group` takes as its risk book.
-pub fn create_book_account(vm: &mut Vm, address: Pubkey) {
-    let bytes = keel_state::RISK_BOOK_BYTES;
-    let account = Account {
-        lamports: vm.rent(bytes),
-        data: vec![0; bytes],
-        owner: keel::ID,
-        executable: false,
-        rent_epoch: u64::MAX,
-    };
-    vm.set_account(address, account);
-}
-
-fn signers<'a>(roles: &[Role], admin: &'a Keypair, book: &'a Keypair) -> Vec<&'a Keypair> {
-    let key = |role: &Role| match role {
-        Role::Payer => None,
-        Role::Admin => Some(admin),
-        Role::RiskBook => Some(book),
-    };
-    roles.iter().filter_map(key).collect()
 }
 
 /// The instruction that a step of the migration is made of.
