@@ -67,6 +67,8 @@ pub struct AccountRow {
     pub balances: Vec<(u8, i64)>,
     /// Instrument, size and quote of the used positions.
     pub positions: Vec<(u8, i64, i64)>,
+    /// One past the last used position slot: as stored, and as the slots say.
+    pub positions_end: (usize, usize),
 }
 
 impl AccountRow {
@@ -82,10 +84,15 @@ impl AccountRow {
             .filter(|position| position[0] != 0)
             .map(|position| (position[1], signed(position, 8), signed(position, 16)))
             .collect();
+        let stored_end = unsigned(data, DISCRIMINATOR + 752) & 0xffff;
+        let last_used = data[POSITIONS..]
+            .chunks_exact(POSITION_BYTES)
+            .rposition(|position| position[0] != 0);
         Self {
             seq: unsigned(data, DISCRIMINATOR + 136),
             balances,
             positions,
+            positions_end: (stored_end as usize, last_used.map_or(0, |slot| slot + 1)),
         }
     }
 
@@ -172,6 +179,12 @@ impl Ledger {
         }
         for (index, market) in self.markets.iter().enumerate() {
             self.check_market(index as u8, market)?;
+        }
+        for account in &self.accounts {
+            let (stored, found) = account.positions_end;
+            require(stored == found, || {
+                format!("positions_end is {stored}, the slots end at {found}: {account:?}")
+            })?;
         }
         let pool = &self.pool;
         require(pool.shares == pool.supply + pool.locked, || {

@@ -106,7 +106,7 @@ fn the_second_books_see_a_single_unit() {
     }
     let sound = driver.ledger();
     sound.check().expect("books that balance");
-    let spoil: [Spoil; 11] = [
+    let spoil: [Spoil; 12] = [
         ("a share", |books| books.accounts[1].balances[0].1 += 1),
         ("a debt", |books| books.accounts[2].balances.push((1, -1))),
         ("a bank's shares", |books| {
@@ -119,6 +119,9 @@ fn the_second_books_see_a_single_unit() {
         }),
         ("a size", |books| books.accounts[0].positions[0].1 += 1),
         ("a quote", |books| books.accounts[0].positions[0].2 += 1),
+        ("a last slot", |books| {
+            books.accounts[0].positions_end.0 += 1
+        }),
         ("a fee", |books| books.markets[1].fees += 1),
         ("open interest", |books| books.markets[2].short -= 1),
         ("an LP share", |books| books.pool.supply += 1),
