@@ -24,14 +24,15 @@ mod market;
 mod pool;
 mod prices;
 mod report;
+mod requests;
 mod risk_book;
 mod tags;
 mod views;
 mod workspace;
 
 pub use {
-    apply::*, bank::*, group::*, margin_account::*, market::*, pool::*, report::*, risk_book::*,
-    tags::*, views::*, workspace::*,
+    apply::*, bank::*, group::*, margin_account::*, market::*, pool::*, report::*, requests::*,
+    risk_book::*, tags::*, views::*, workspace::*,
 };
 
 pub use solana_pubkey::Pubkey;

@@ -1,9 +1,9 @@
 //! `docs/layout.md` is what the structs say, and says it of every one of them.
 
 use keel_state::{
-    AssetEntry, AssetPart, Balance, Bank, DISCRIMINATOR_BYTES, ExpiryEntry, Field, Group,
+    AssetEntry, AssetPart, Balance, Bank, Change, DISCRIMINATOR_BYTES, ExpiryEntry, Field, Group,
     InstrumentEntry, MarginAccount, MarginReport, Market, Pool, Position, PriceSource, RateEntry,
-    ReportLine, RequirementParts, RiskBook, StoredPeak, StoredScenario,
+    Redeem, ReportLine, RequirementParts, RiskBook, StoredPeak, StoredScenario,
 };
 use std::fmt::Write;
 
@@ -40,7 +40,7 @@ macro_rules! sections {
 
 fn rendered() -> String {
     let mut out = HEAD.to_owned();
-    sections!(out, "Account": RiskBook MarginAccount Group Bank Market Pool);
+    sections!(out, "Account": RiskBook MarginAccount Group Bank Market Pool Redeem Change);
     sections!(out, "Part of an account": StoredScenario StoredPeak AssetEntry PriceSource RateEntry
         ExpiryEntry InstrumentEntry Balance Position);
     sections!(out, "Return data of `view_margin`": MarginReport RequirementParts ReportLine AssetPart);
@@ -74,7 +74,7 @@ fn no_struct_has_a_hidden_byte() {
             assert_eq!(end, size_of::<$name>(), stringify!($name));
         )+};
     }
-    tight!(RiskBook MarginAccount Group Bank Market Pool StoredScenario StoredPeak AssetEntry
+    tight!(RiskBook MarginAccount Group Bank Market Pool Redeem Change StoredScenario StoredPeak AssetEntry
         PriceSource RateEntry ExpiryEntry InstrumentEntry Balance Position MarginReport
         RequirementParts ReportLine AssetPart);
 }

@@ -1,0 +1,49 @@
+//! Requests that wait: a provider's redemption, and a proposed change of parameters. Their
+//! instructions come with later releases; their layouts are fixed with the others.
+
+use crate::Pubkey;
+#[cfg(feature = "anchor")]
+use anchor_lang::prelude::*;
+
+account! {
+    /// A provider's request to redeem: the escrowed share tokens and when they were brought
+    /// (margin-spec 10.4).
+    Redeem: 160 {
+        version: u8,
+        bump: u8,
+        padding0: [u8; 6],
+        pool: Pubkey,
+        owner: Pubkey,
+        lp_tokens: u64,
+        requested_at: i64,
+        /// The risk book's live time at the request: cooldowns run on it (8.4).
+        requested_live_time: u64,
+        spare: [u8; 64],
+    }
+}
+
+offsets!(Redeem { pool = 8, lp_tokens = 72, spare = 96, });
+
+account! {
+    /// A change of parameters that waits for its earliest execution.
+    Change: 712 {
+        version: u8,
+        bump: u8,
+        /// What kind of change the payload is.
+        kind: u8,
+        padding0: [u8; 5],
+        group: Pubkey,
+        nonce: u64,
+        proposer: Pubkey,
+        /// The account that it changes.
+        target: Pubkey,
+        proposed_at: i64,
+        earliest_execution: i64,
+        payload_len: u16,
+        padding1: [u8; 6],
+        payload: [u8; 512],
+        spare: [u8; 64],
+    }
+}
+
+offsets!(Change { group = 8, proposer = 48, earliest_execution = 120, payload = 136, spare = 648, });
