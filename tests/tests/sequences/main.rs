@@ -13,6 +13,9 @@ use std::collections::BTreeMap;
 use action::Action;
 use driver::Driver;
 use keel_tests::Ledger;
+use proptest::prop_assert;
+use proptest::strategy::Strategy;
+use proptest::test_runner::{Config, TestRng, TestRunner};
 
 const STEPS: u64 = 20_000;
 const SEED: u64 = 20_240_716;
@@ -85,6 +88,37 @@ fn i1_to_i10_hold_after_every_step_of_a_random_sequence() {
                 tally.refused
             );
         }
+    }
+}
+
+/// Steps of one of the short sequences, at most.
+const SHORT: u64 = 400;
+/// Short sequences tried.
+const SEEDS: u32 = 12;
+
+/// The same over many seeds, drawn by proptest from its fixed generator: a failure shrinks to the
+/// shortest sequence of its seed.
+#[test]
+fn the_invariants_hold_from_every_seed() {
+    let config = Config {
+        cases: SEEDS,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let algorithm = config.rng_algorithm;
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(algorithm));
+    let sequences = (proptest::num::u64::ANY.no_shrink(), 1..=SHORT);
+    let outcome = runner.run(&sequences, |(seed, steps)| {
+        let mut driver = Driver::new(seed).expect("a group with traders");
+        for step in 0..steps {
+            let action = driver.choose();
+            let broken = driver.step(&action).err();
+            prop_assert!(broken.is_none(), "step {step}, {action:?}: {broken:?}");
+        }
+        Ok(())
+    });
+    if let Err(failure) = outcome {
+        panic!("{failure}");
     }
 }
 

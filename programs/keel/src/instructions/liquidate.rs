@@ -93,6 +93,10 @@ pub fn handler<'info>(ctx: Context<'info, Liquidate<'info>>, args: LiquidateArgs
     }
 
     market.invariant().map_err(KeelError::from)?;
+    // No token moves, so the vault stands where it stood: the ledger is checked against itself.
+    if let Some(bank) = &bank {
+        bank.invariant(bank.tracked).map_err(KeelError::from)?;
+    }
     emit!(event(accounts, &plan, &view, &market, margin.account().seq));
     Ok(())
 }
