@@ -2,7 +2,7 @@
 
 use crate::limits::{MAX_ASSETS, MAX_ASSETS_PER_ACCOUNT, MAX_POSITIONS};
 use crate::price::Tier;
-use crate::units::{Atoms, Frac40, Index48, Lots, Ppm, Price, Shares};
+use crate::units::{Atoms, Carry48, Delta30, Frac40, Index48, Lots, Ppm, Price, Shares};
 
 /// The rate, hence the bank, of the quote. Its asset is asset 0, worth one atom per unit.
 pub const QUOTE_RATE: u8 = 0;
@@ -149,6 +149,8 @@ pub struct AssetTerms {
     pub basis_rate: Ppm,
     /// Charge on positions and borrows for closing them (5.3); counts at most 1.
     pub unwind_rate: Ppm,
+    /// Charge on short option lots, over the price of a lot (5.3); counts at most 1.
+    pub short_option_min: Ppm,
     /// Systematic share b in thousandths (5.4); counts at most 1,000.
     pub systematic: u16,
 }
@@ -166,20 +168,76 @@ pub struct RateTerms {
     pub init_liab_weight: Ppm,
 }
 
-/// What an instrument is. Both are linear.
+/// What an instrument is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstrumentKind {
     Perp,
     Future,
+    Call,
+    Put,
 }
 
-/// One instrument as published.
+impl InstrumentKind {
+    /// Whether its loss comes from a risk array rather than from the shock alone.
+    #[must_use]
+    pub const fn is_option(self) -> bool {
+        matches!(self, Self::Call | Self::Put)
+    }
+}
+
+/// One instrument as published, at this moment: an option's mark has moved with the price since its
+/// array was made (5.8), an expired series stands at its settlement (6.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InstrumentTerms {
     pub kind: InstrumentKind,
     pub asset: u8,
     /// Atoms per lot.
     pub mark: Price,
+    /// F of the long side and of the short side (7.2).
+    pub carry_long: Carry48,
+    pub carry_short: Carry48,
+    /// What a lot moves like: one for linear instruments.
+    pub delta: Delta30,
+    /// What one lot adds to Initial because its array is stale (5.8), ceil.
+    pub surcharge: Atoms,
+}
+
+impl InstrumentTerms {
+    /// A perp or a future without carry.
+    #[must_use]
+    pub const fn linear(kind: InstrumentKind, asset: u8, mark: Price) -> Self {
+        Self {
+            kind,
+            asset,
+            mark,
+            carry_long: Carry48(0),
+            carry_short: Carry48(0),
+            delta: Delta30::ONE,
+            surcharge: Atoms(0),
+        }
+    }
+}
+
+/// The Greeks of one lot, as published (6.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Greeks {
+    pub delta: Delta30,
+    /// Change of the delta when the forward moves by 1%, 30 fractional bits.
+    pub gamma: i64,
+    /// Change of the value when volatility moves by one point (1%): atoms, 16 fractional bits.
+    pub vega: i64,
+    /// Change of the value in one day: atoms, 16 fractional bits.
+    pub theta: i64,
+}
+
+impl Greeks {
+    /// A lot of a perp or a future.
+    pub const LINEAR: Self = Self {
+        delta: Delta30::ONE,
+        gamma: 0,
+        vega: 0,
+        theta: 0,
+    };
 }
 
 /// How good an asset's price is now, and how old each use of it lets it be (2.6).
@@ -202,6 +260,11 @@ pub trait Book {
     fn asset(&self, index: u8) -> AssetTerms;
     fn rate(&self, index: u8) -> RateTerms;
     fn instrument(&self, index: u8) -> InstrumentTerms;
+    /// The risk array of one lot of an option: what it gains in each scenario, covers included, floor
+    /// (5.8). Scenarios behind its end count zero. Linear instruments have none.
+    fn array(&self, instrument: u8) -> &[i32];
+    /// For reports alone.
+    fn greeks(&self, instrument: u8) -> Greeks;
     fn quality(&self, asset: u8) -> PriceQuality;
     /// At most 24.
     fn scenarios(&self) -> &[Scenario];
@@ -222,6 +285,14 @@ impl<B: Book + ?Sized> Book for &B {
 
     fn instrument(&self, index: u8) -> InstrumentTerms {
         (**self).instrument(index)
+    }
+
+    fn array(&self, instrument: u8) -> &[i32] {
+        (**self).array(instrument)
+    }
+
+    fn greeks(&self, instrument: u8) -> Greeks {
+        (**self).greeks(instrument)
     }
 
     fn quality(&self, asset: u8) -> PriceQuality {

@@ -3,10 +3,10 @@
 use crate::book::{Amended, BalanceLeg, Book, Legs, PriceQuality};
 use crate::error::RiskError;
 use crate::limits::MAX_BANK_TOTAL;
+use crate::margin::Scratch;
 use crate::margin::{self, Assessment, Gains, InitialTerms, exposed_assets};
 use crate::pool::{PoolTerms, provide_shares};
 use crate::price::{Action, permits};
-use crate::scratch::Scratch;
 use crate::shares::{deposit_amount, shares_for_deposit, shares_for_withdrawal};
 use crate::units::{Atoms, Index48, Native, Shares};
 

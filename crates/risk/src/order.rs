@@ -7,11 +7,11 @@ use crate::fill::{
     FillPlan, Reduction, check_limit, check_slip, fill_amount, is_risk_reducing, plan_fill,
 };
 use crate::limits::check_growth;
+use crate::margin::Scratch;
 use crate::margin::{self, Health, InitialTerms, exposed_assets};
 use crate::num::ppm_ceil;
 use crate::pool::{PoolTerms, half_spread};
 use crate::price::{Action, permits};
-use crate::scratch::Scratch;
 use crate::units::{Atoms, Lots, Ppm};
 
 /// Most legs of one order.

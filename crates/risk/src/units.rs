@@ -37,6 +37,20 @@ quantity! {
     Index48(u64)
 }
 
+quantity! {
+    /// Cumulative carry of one side of a market: atoms per lot with 48 fractional bits (1.2, 7.2).
+    Carry48(i128)
+}
+quantity! {
+    /// Lots of the asset that move alike, 30 fractional bits (6.2).
+    Delta30(i32)
+}
+
+impl Delta30 {
+    /// One lot: what a perp or a future moves like.
+    pub const ONE: Self = Self(1 << 30);
+}
+
 impl Ppm {
     /// 1,000,000 ppm.
     pub const ONE: Self = Self(1_000_000);

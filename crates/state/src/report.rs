@@ -2,8 +2,7 @@
 
 #[cfg(feature = "anchor")]
 use anchor_lang::prelude::*;
-use keel_risk::report::{LinePart, report};
-use keel_risk::{InitialTerms, Parts, Rule, Scratch};
+use keel_risk::{InitialTerms, LinePart, Parts, Rule, Scratch, report};
 
 use crate::{BookView, MarginView};
 

@@ -1,9 +1,9 @@
 //! What `keel-risk` sees of the stored bytes: [`BookView`] is its `Book`, [`MarginView`] its `Legs`.
 
 use keel_risk::{
-    AssetTerms, Atoms, BalanceLeg, Book, Extremes, Frac40, GroupTerms, Index48, InstrumentKind,
-    InstrumentTerms, Legs, LiquidationTerms, Lots, PositionLeg, Ppm, Price, PriceQuality,
-    RateTerms, Scenario, ScenarioPeak, Shares, age_s,
+    AssetTerms, Atoms, BalanceLeg, Book, Extremes, Frac40, Greeks, GroupTerms, Index48,
+    InstrumentKind, InstrumentTerms, Legs, LiquidationTerms, Lots, PositionLeg, Ppm, Price,
+    PriceQuality, RateTerms, Scenario, ScenarioPeak, Shares, age_s,
 };
 
 use keel_risk::limits::{MAX_ASSETS, MAX_ASSETS_PER_ACCOUNT};
@@ -87,6 +87,7 @@ impl Book for BookView<'_> {
             systematic: entry.systematic,
             basis_rate: Ppm(entry.basis_rate),
             unwind_rate: Ppm(entry.unwind_rate),
+            short_option_min: Ppm(entry.short_option_min),
         }
     }
 
@@ -108,11 +109,19 @@ impl Book for BookView<'_> {
     fn instrument(&self, index: u8) -> InstrumentTerms {
         let entry = &self.book.instruments[usize::from(index)];
         let asset = &self.book.assets[usize::from(entry.asset)];
-        InstrumentTerms {
-            kind: InstrumentKind::Perp,
-            asset: entry.asset,
-            mark: price(asset.lot_price, asset.lot_shift),
-        }
+        InstrumentTerms::linear(
+            InstrumentKind::Perp,
+            entry.asset,
+            price(asset.lot_price, asset.lot_shift),
+        )
+    }
+
+    fn array(&self, _instrument: u8) -> &[i32] {
+        &[]
+    }
+
+    fn greeks(&self, _instrument: u8) -> Greeks {
+        Greeks::LINEAR
     }
 
     fn scenarios(&self) -> &[Scenario] {

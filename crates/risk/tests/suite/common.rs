@@ -20,6 +20,8 @@ pub struct TestBook {
     pub assets: Vec<AssetTerms>,
     pub rates: Vec<RateTerms>,
     pub instruments: Vec<InstrumentTerms>,
+    pub arrays: Vec<Vec<i32>>,
+    pub greeks: Vec<Greeks>,
     pub qualities: Vec<PriceQuality>,
     pub scenarios: Vec<Scenario>,
 }
@@ -54,6 +56,8 @@ pub fn empty_book() -> TestBook {
         assets: vec![],
         rates: vec![],
         instruments: vec![],
+        arrays: vec![],
+        greeks: vec![],
         qualities: vec![],
         scenarios: SPAN_16.to_vec(),
     };
@@ -80,6 +84,7 @@ pub fn plain_asset() -> AssetTerms {
         concentration_cap: Ppm(0),
         basis_rate: Ppm(10_000),
         unwind_rate: Ppm(0),
+        short_option_min: Ppm(5_000),
         systematic: 900,
     }
 }
@@ -102,17 +107,23 @@ impl TestBook {
             init_liab_weight: Ppm(weights[3]),
         });
         for index in 0..instruments {
-            self.instruments.push(InstrumentTerms {
-                kind: if index == 0 {
-                    InstrumentKind::Perp
-                } else {
-                    InstrumentKind::Future
-                },
-                asset,
-                mark: terms.lot_price,
-            });
+            let kind = if index == 0 {
+                InstrumentKind::Perp
+            } else {
+                InstrumentKind::Future
+            };
+            let linear = InstrumentTerms::linear(kind, asset, terms.lot_price);
+            self.list_instrument(linear, &[], Greeks::LINEAR);
         }
         asset
+    }
+
+    /// Adds an instrument with its risk array. Returns its index.
+    pub fn list_instrument(&mut self, terms: InstrumentTerms, array: &[i32], greeks: Greeks) -> u8 {
+        self.instruments.push(terms);
+        self.arrays.push(array.to_vec());
+        self.greeks.push(greeks);
+        (self.instruments.len() - 1) as u8
     }
 
     /// The same book, judged over all scenarios even where two suffice: its peaks claim a reach
@@ -140,6 +151,14 @@ impl Book for TestBook {
 
     fn instrument(&self, index: u8) -> InstrumentTerms {
         self.instruments[usize::from(index)]
+    }
+
+    fn array(&self, instrument: u8) -> &[i32] {
+        &self.arrays[usize::from(instrument)]
+    }
+
+    fn greeks(&self, instrument: u8) -> Greeks {
+        self.greeks[usize::from(instrument)]
     }
 
     fn quality(&self, asset: u8) -> PriceQuality {
@@ -267,6 +286,7 @@ pub fn any_asset(shape: Shape) -> impl Strategy<Value = AssetTerms> {
         concentration_cap: Ppm(risk.2),
         basis_rate: Ppm(rest.0),
         unwind_rate: Ppm(rest.1),
+        short_option_min: Ppm(5_000),
         systematic: rest.2,
     })
 }

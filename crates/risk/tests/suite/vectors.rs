@@ -49,6 +49,7 @@ fn portfolio(case: &Value, initial: bool) -> (TestBook, TestAccount) {
             concentration_cap: ppm("conc_cap"),
             basis_rate: ppm("basis_rate"),
             unwind_rate: ppm("unwind_rate"),
+            short_option_min: ppm("som"),
             systematic: (int(listed, "b") / 1_000) as u16,
         };
         let mut held: BTreeMap<&str, i64> = BTreeMap::new();
@@ -68,10 +69,8 @@ fn portfolio(case: &Value, initial: bool) -> (TestBook, TestAccount) {
             if name == "spot" {
                 account = account.with_balance(asset, value);
             } else {
-                let instrument = book.instruments.len() as u8;
-                let kind = InstrumentKind::Perp;
-                let mark = Price::ONE;
-                book.instruments.push(InstrumentTerms { kind, asset, mark });
+                let linear = InstrumentTerms::linear(InstrumentKind::Perp, asset, Price::ONE);
+                let instrument = book.list_instrument(linear, &[], Greeks::LINEAR);
                 account = account.with_position(instrument, value, 0);
             }
         }

@@ -2,9 +2,9 @@
 
 use crate::book::{AssetTerms, Book, Extremes, Scenario};
 use crate::limits::{MAX_JUDGED_LOSS, MAX_SCENARIOS};
+use crate::margin::scratch::{Header, Scratch, lane};
 use crate::margin::{Parts, Rule};
 use crate::num::{isqrt_ceil, ppm_ceil_bounded, ppm_floor_bounded, umul_shift_ceil, wide_mul};
-use crate::scratch::{Header, Scratch, lane};
 use crate::units::{Atoms, Ppm};
 
 const ONE: u64 = 1_000_000;

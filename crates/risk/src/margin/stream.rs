@@ -2,8 +2,8 @@
 
 use crate::book::{BalanceLeg, Book, Legs, PositionLeg, QUOTE_RATE, RateTerms};
 use crate::limits::{MAX_ASSETS, MAX_JUDGED_VALUE};
+use crate::margin::scratch::{HEADER, Header, Scratch, lane};
 use crate::num::{ppm_ceil_bounded, ppm_floor_bounded, value_floor};
-use crate::scratch::{HEADER, Header, Scratch, lane};
 use crate::shares::amount;
 use crate::units::{Lots, Ppm};
 

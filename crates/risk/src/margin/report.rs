@@ -2,9 +2,9 @@
 
 use crate::book::{Book, Legs};
 use crate::limits::MAX_SCENARIOS;
+use crate::margin::scan::{INITIAL, MAINTENANCE, additions};
+use crate::margin::scratch::{Scratch, lane, stride};
 use crate::margin::{Assessment, InitialTerms, assess};
-use crate::scan::{INITIAL, MAINTENANCE, additions};
-use crate::scratch::{Scratch, lane, stride};
 use crate::units::{Atoms, Frac40};
 
 /// Asset lines of one report.

@@ -5,10 +5,10 @@ use crate::cash::{check_asset_count, require_prices, require_prices_of};
 use crate::error::RiskError;
 use crate::fill::{moved, open_interest_change, quotes_change};
 use crate::limits::check_growth;
+use crate::margin::Scratch;
 use crate::margin::{self, Health, InitialTerms, exposed_assets};
 use crate::num::{mul_div_floor, ppm_ceil, value_ceil, value_floor};
 use crate::price::Action;
-use crate::scratch::Scratch;
 use crate::shares::{credited, deposit_amount, shares_for_deposit};
 use crate::units::{Atoms, Lots, Native, Ppm, Price, Shares};
 

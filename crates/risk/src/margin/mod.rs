@@ -2,14 +2,22 @@
 //!
 //! Judging is total: it saturates and never fails (1.6). Equity floors, requirements ceil (1.4).
 
-use crate::aggregate::{Totals, stream};
+mod report;
+mod scan;
+mod scratch;
+mod stream;
+
+pub use report::{AssetLine, LinePart, MAX_LINES, MarginReport, report};
+pub use scratch::Scratch;
+
 use crate::book::{Book, GroupTerms, Legs, QUOTE_RATE};
 use crate::limits::{MAX_JUDGED_LOSS, MAX_JUDGED_VALUE, MAX_SCENARIOS};
 use crate::num::{ppm_floor, umul_shift_ceil, value_floor};
-use crate::scan::{INITIAL, MAINTENANCE, requirement};
-use crate::scratch::{Scratch, lane, stride};
 use crate::shares::amount;
 use crate::units::{Atoms, Lots, Ppm};
+use scan::{INITIAL, MAINTENANCE, requirement};
+use scratch::{lane, stride};
+use stream::{Totals, stream};
 
 /// An equity against its requirement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

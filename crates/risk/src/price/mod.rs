@@ -5,7 +5,9 @@ use crate::limits::MIN_LOT_VALUE;
 use crate::num::mul_div_ceil;
 use crate::units::{Frac40, Ppm, Price};
 
-pub use crate::source::{Chosen, choose};
+mod source;
+
+pub use source::{COMPARED_WITHIN_S, Chosen, choose};
 
 /// `conf / price` above this is refused, ppm (2.1).
 pub const MAX_CONF: Ppm = Ppm(200_000);

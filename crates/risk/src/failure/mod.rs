@@ -1,0 +1,5 @@
+//! When an account falls below Maintenance (margin-spec 8).
+
+mod liquidation;
+
+pub use liquidation::*;
