@@ -4,6 +4,7 @@
 //! - [`price`]: from a feed's figures to a published price (2).
 //! - [`book`]: what judging reads; [`shares`]: balances (4.1).
 //! - [`margin`]: equities, SPAN scan, requirements, report (4, 5).
+//! - [`options`]: series between refreshes, volatility, settlement, listing (5.8, 6.3, 6.4).
 //! - [`fill`], [`order`], [`cash`], [`pool`], [`failure`]: plans, each a delta that is judged
 //!   before it is applied (5.7, 8.1, 8.2, 10).
 //!
@@ -19,6 +20,7 @@ pub mod fill;
 pub mod limits;
 pub mod margin;
 pub mod num;
+pub mod options;
 pub mod order;
 pub mod pool;
 pub mod price;
@@ -31,6 +33,7 @@ pub use error::RiskError;
 pub use failure::*;
 pub use fill::*;
 pub use margin::*;
+pub use options::*;
 pub use order::*;
 pub use pool::*;
 pub use price::*;

@@ -9,5 +9,7 @@ mod liquidation;
 mod num;
 mod price;
 mod reference;
+mod series;
+mod settlement;
 mod shares;
 mod vectors;
