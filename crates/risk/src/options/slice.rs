@@ -6,6 +6,7 @@
 //! variance per year, not up to the expiry, so that the volatility of an unrefreshed slice does not
 //! rise as time passes (the same reason for which their jump-wings form is in variance per year).
 
+use crate::black76::{self, Contract, OptionSide};
 use crate::error::RiskError;
 use crate::math::ln;
 use crate::num::{isqrt_floor, mul_shift_floor};
@@ -83,8 +84,13 @@ impl Slice {
     #[must_use]
     pub fn variance_floor(self, k: i64) -> u64 {
         let x = k.saturating_sub(self.m);
-        let (distance, s) = (u128::from(x.unsigned_abs()), u128::from(self.s.unsigned_abs()));
-        let square = distance.saturating_mul(distance).saturating_add(s.saturating_mul(s));
+        let (distance, s) = (
+            u128::from(x.unsigned_abs()),
+            u128::from(self.s.unsigned_abs()),
+        );
+        let square = distance
+            .saturating_mul(distance)
+            .saturating_add(s.saturating_mul(s));
         let root = i64::try_from(isqrt_floor(square)).unwrap_or(i64::MAX);
         let along = if self.rho < 0 { x.saturating_neg() } else { x };
         let tilt = mul_shift_floor(along, self.rho.unsigned_abs(), SLICE_BITS);
@@ -186,13 +192,16 @@ pub fn publish(
                 });
             }
         }
-        calls.push(strike, black76::value(&Contract {
-            side: OptionSide::Call,
-            forward: listed.forward,
+        calls.push(
             strike,
-            sigma,
-            time_s: listed.time_s,
-        }))?;
+            black76::value(&Contract {
+                side: OptionSide::Call,
+                forward: listed.forward,
+                strike,
+                sigma,
+                time_s: listed.time_s,
+            }),
+        )?;
     }
     let updated = old.map_or(now, |old| old.updated.max(now));
     Ok(PublishedSlice { slice, updated })
@@ -242,7 +251,9 @@ impl CallCurve {
     #[must_use]
     pub fn tolerance_ceil(&self, strike: u64) -> u64 {
         let scale = u128::from(self.forward.max(strike)) * u128::from(self.rate);
-        u64::try_from(scale.div_ceil(10_000_000)).unwrap_or(u64::MAX).saturating_add(1)
+        u64::try_from(scale.div_ceil(10_000_000))
+            .unwrap_or(u64::MAX)
+            .saturating_add(1)
     }
 
     /// The next listed strike and the value of its call, both mantissas below 2^48.
