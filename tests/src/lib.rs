@@ -6,6 +6,7 @@
 //! - [`World`]: a whole group made by the operator's own migration, with traders and a pool.
 //! - [`Ledger`]: the books kept a second time, from raw bytes.
 //! - [`bench`]: compute units of every instruction, in the shapes of the architecture.
+//! - [`vectors`]: files of expected figures, natively and in the VM.
 //!
 //! Keys, seeds and the VM's features are fixed, so that compute units repeat to the unit.
 #![forbid(unsafe_code)]
@@ -18,6 +19,7 @@ mod ledger;
 mod operator;
 mod prices;
 mod tokens;
+pub mod vectors;
 mod vm;
 mod world;
 

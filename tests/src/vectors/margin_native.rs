@@ -1,0 +1,212 @@
+//! A margin vector through `keel_risk`, on plain values.
+
+use anyhow::{Result, ensure};
+use keel_risk::*;
+
+use super::margin::{Asset, Portfolio, Which};
+
+/// Fresh: what a vector's prices are.
+const FRESH: PriceQuality = PriceQuality {
+    tier: Tier::Ok,
+    age_s: 0,
+    conf: Ppm(0),
+    max_age_margin_s: u32::MAX,
+    max_age_liquidation_s: u32::MAX,
+    max_age_withdrawal_s: u32::MAX,
+    max_age_pool_s: u32::MAX,
+};
+
+/// What the quote has in place of terms: it is worth 1, without risk.
+const QUOTE: AssetTerms = AssetTerms {
+    lot_price: Price::ONE,
+    native_price: Price::ONE,
+    down: Frac40(0),
+    up: Frac40(0),
+    depth: Atoms(0),
+    range: Ppm(0),
+    init_factor: Ppm::ONE,
+    concentration_cap: Ppm(0),
+    basis_rate: Ppm(0),
+    unwind_rate: Ppm(0),
+    short_option_min: Ppm(0),
+    systematic: 0,
+};
+
+/// Gains count whole, nothing is capped: requirements do not depend on it.
+pub fn group_terms(scenarios: &[Scenario]) -> GroupTerms {
+    GroupTerms {
+        gross_min: Ppm(300_000),
+        upnl_weight: Ppm::ONE,
+        upnl_cap: Atoms(i64::MAX),
+        min_notional: Atoms(0),
+        min_equity: Atoms(0),
+        small_requirement: Atoms(0),
+        extremes: extremes(scenarios),
+    }
+}
+
+/// A portfolio as the engine reads it: book and account in one.
+struct Held<'a> {
+    group: GroupTerms,
+    scenarios: &'a [Scenario],
+    assets: Vec<AssetTerms>,
+    banks: Vec<u8>,
+    instruments: Vec<InstrumentTerms>,
+    arrays: Vec<&'a [i32]>,
+    balances: Vec<BalanceLeg>,
+    positions: Vec<PositionLeg>,
+}
+
+impl<'a> Held<'a> {
+    fn new(portfolio: Portfolio<'a>) -> Result<Self> {
+        let mut held = Self {
+            group: group_terms(portfolio.scenarios),
+            scenarios: portfolio.scenarios,
+            assets: vec![QUOTE],
+            banks: vec![QUOTE_ASSET],
+            instruments: vec![],
+            arrays: vec![],
+            balances: vec![],
+            positions: vec![],
+        };
+        for asset in portfolio.assets {
+            held.add(asset, portfolio.which)?;
+        }
+        Ok(held)
+    }
+
+    fn add(&mut self, asset: &'a Asset, which: Which) -> Result<()> {
+        let lot_price = per_lot(asset, asset.lot_value)?;
+        let index = u8::try_from(self.assets.len())?;
+        self.assets.push(AssetTerms {
+            lot_price,
+            depth: Atoms(asset.depth),
+            range: Ppm(asset.range),
+            init_factor: Ppm(asset.init_factor),
+            concentration_cap: Ppm(asset.concentration_cap),
+            basis_rate: Ppm(asset.basis_rate),
+            unwind_rate: Ppm(asset.unwind_rate),
+            short_option_min: Ppm(asset.short_option_min),
+            systematic: asset.systematic,
+            ..QUOTE
+        });
+        if let Some(worth) = asset.spot {
+            self.balances.push(BalanceLeg {
+                rate: u8::try_from(self.banks.len())?,
+                shares: Shares(worth.of(which)),
+            });
+            self.banks.push(index);
+        }
+        for worth in &asset.linear {
+            let terms = InstrumentTerms::linear(InstrumentKind::Future, index, Price::ONE);
+            self.hold(terms, &[], worth.of(which))?;
+        }
+        for option in &asset.options {
+            let terms = InstrumentTerms {
+                delta: Delta30(0),
+                ..InstrumentTerms::linear(
+                    InstrumentKind::Call,
+                    index,
+                    per_lot(asset, option.mark)?,
+                )
+            };
+            self.hold(terms, &option.array, option.size)?;
+        }
+        Ok(())
+    }
+
+    fn hold(&mut self, terms: InstrumentTerms, array: &'a [i32], size: i64) -> Result<()> {
+        self.positions.push(PositionLeg {
+            instrument: u8::try_from(self.instruments.len())?,
+            size: Lots(size),
+            quote: Atoms(0),
+        });
+        self.instruments.push(terms);
+        self.arrays.push(array);
+        Ok(())
+    }
+}
+
+/// A price per lot, in the asset's unit.
+fn per_lot(asset: &Asset, price: u64) -> Result<Price> {
+    let made = Price::new(asset.mantissa(price), asset.shift());
+    made.ok_or_else(|| anyhow::anyhow!("cannot be run: a price of {price} is too large"))
+}
+
+impl Book for Held<'_> {
+    fn group(&self) -> GroupTerms {
+        self.group
+    }
+
+    fn asset(&self, index: u8) -> AssetTerms {
+        self.assets[usize::from(index)]
+    }
+
+    fn rate(&self, index: u8) -> RateTerms {
+        RateTerms {
+            asset: self.banks[usize::from(index)],
+            deposit_index: Index48::ONE,
+            borrow_index: Index48::ONE,
+            maint_asset_weight: Ppm::ONE,
+            init_asset_weight: Ppm::ONE,
+            maint_liab_weight: Ppm::ONE,
+            init_liab_weight: Ppm::ONE,
+        }
+    }
+
+    fn instrument(&self, index: u8) -> InstrumentTerms {
+        self.instruments[usize::from(index)]
+    }
+
+    fn array(&self, instrument: u8) -> &[i32] {
+        self.arrays[usize::from(instrument)]
+    }
+
+    fn greeks(&self, _instrument: u8) -> Greeks {
+        Greeks::LINEAR
+    }
+
+    fn quality(&self, _asset: u8) -> PriceQuality {
+        FRESH
+    }
+
+    fn scenarios(&self) -> &[Scenario] {
+        self.scenarios
+    }
+}
+
+impl Legs for Held<'_> {
+    fn balance_slots(&self) -> usize {
+        self.balances.len()
+    }
+
+    fn balance(&self, slot: usize) -> Option<BalanceLeg> {
+        self.balances.get(slot).copied()
+    }
+
+    fn position_slots(&self) -> usize {
+        self.positions.len()
+    }
+
+    fn position(&self, slot: usize) -> Option<PositionLeg> {
+        self.positions.get(slot).copied()
+    }
+}
+
+/// The requirement that the engine finds, atoms.
+pub fn requirement(portfolio: Portfolio<'_>) -> Result<i64> {
+    let options = portfolio.assets.iter().any(|asset| !asset.options.is_empty());
+    ensure!(!options, "cannot be run: the engine has no options yet");
+    let held = Held::new(portfolio)?;
+    let mut lanes = vec![0; Scratch::MAX_LANES];
+    let found = both(
+        &held,
+        &held,
+        InitialTerms::COUNTED,
+        &mut Scratch::new(&mut lanes),
+    );
+    Ok(match portfolio.which {
+        Which::Maintenance => found.maintenance.requirement.0,
+        Which::Initial => found.initial.requirement.0,
+    })
+}
