@@ -95,4 +95,16 @@ impl<'v> Node<'v> {
     pub fn whole_or<T: TryFrom<i64>>(&self, key: &str, otherwise: T) -> Result<T> {
         self.get(key).map_or(Ok(otherwise), |node| node.whole())
     }
+
+    /// A number for which binary precision is enough, or a string that holds one.
+    pub fn float(&self) -> Result<f64> {
+        let text = self.text()?;
+        let number = text.trim().parse::<f64>().ok().filter(|n| n.is_finite());
+        number.with_context(|| format!("{}: {text:?} is no number", self.place))
+    }
+
+    /// The number under a key, when it is there.
+    pub fn float_of(&self, key: &str) -> Result<Option<f64>> {
+        self.get(key).map(|node| node.float()).transpose()
+    }
 }

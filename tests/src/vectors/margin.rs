@@ -9,6 +9,7 @@ use keel_risk::{Ppm, SPAN_16, Scenario};
 use super::decimal::Decimal;
 use super::input::Node;
 use super::margin_native;
+use super::margin_parts::{Expected, Parts};
 use super::margin_vm::MarginVm;
 use super::tally::{Distance, Outcome, Side, Tally};
 
@@ -38,8 +39,8 @@ impl Which {
 /// A leg's value in Maintenance and in Initial, atoms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Worth {
-    maintenance: i64,
-    initial: i64,
+    pub maintenance: i64,
+    pub initial: i64,
 }
 
 impl Worth {
@@ -102,11 +103,21 @@ impl Asset {
     }
 }
 
+/// What a side finds of a portfolio.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Atoms, of what was asked for.
+    pub requirement: i64,
+    /// Of maintenance.
+    pub parts: Parts,
+}
+
 /// A case: its assets, and what is expected.
 struct Case {
     scenarios: Vec<Scenario>,
     assets: Vec<Asset>,
     expected: Vec<(Which, Decimal)>,
+    parts: Expected,
     tolerance: Decimal,
 }
 
@@ -132,7 +143,7 @@ pub fn evaluate(file: &Node<'_>) -> Result<[Tally; 2]> {
 
     let mut vm = MarginVm::new()?;
     let nothing = Distance::Atoms(Decimal::whole(0));
-    let run = |side, judge: &mut dyn FnMut(Portfolio<'_>) -> Result<i64>| {
+    let run = |side, judge: &mut dyn FnMut(Portfolio<'_>) -> Result<Found>| {
         let outcomes: Vec<Outcome> = cases
             .iter()
             .map(|(name, case)| outcome(name, case, judge))
@@ -141,9 +152,9 @@ pub fn evaluate(file: &Node<'_>) -> Result<[Tally; 2]> {
     };
     Ok([
         run(Side::Native, &mut |portfolio| {
-            margin_native::requirement(portfolio)
+            margin_native::judge(portfolio)
         }),
-        run(Side::Vm, &mut |portfolio| vm.requirement(portfolio)),
+        run(Side::Vm, &mut |portfolio| vm.judge(portfolio)),
     ])
 }
 
@@ -156,7 +167,7 @@ fn title(node: &Node<'_>) -> String {
 fn outcome(
     name: &str,
     case: &Result<Case>,
-    judge: &mut dyn FnMut(Portfolio<'_>) -> Result<i64>,
+    judge: &mut dyn FnMut(Portfolio<'_>) -> Result<Found>,
 ) -> Outcome {
     let mut outcome = Outcome::of(name);
     let case = match case {
@@ -172,19 +183,25 @@ fn outcome(
             assets: &case.assets,
             which,
         };
-        let got = match judge(portfolio) {
-            Ok(got) => got,
+        let found = match judge(portfolio) {
+            Ok(found) => found,
             Err(error) => {
                 outcome.wrong.push(format!("{error:#}"));
                 return outcome;
             }
         };
+        let got = found.requirement;
         if !exact.is_at_most(got) || !exact.reaches(case.tolerance, got) {
             outcome.wrong.push(format!(
                 "{}: expected {exact} to {} above, got {got}",
                 which.key(),
                 case.tolerance
             ));
+        }
+        if which == Which::Maintenance {
+            let parts = &case.parts;
+            let differences = parts.differences(&found.parts, portfolio, case.tolerance);
+            outcome.wrong.extend(differences);
         }
         outcome.worsen(Distance::Atoms(exact.short_of(got)));
     }
@@ -243,6 +260,10 @@ fn read_case(node: &Node<'_>, scenarios: &[Scenario]) -> Result<Case> {
         scenarios: scenarios.to_vec(),
         assets,
         expected,
+        parts: match given.get("maintenance_parts") {
+            Some(parts) => Expected::read(&parts)?,
+            None => Expected::default(),
+        },
         tolerance: match given.get("tolerance_atoms_above") {
             Some(tolerance) => tolerance.decimal()?,
             None => Decimal::whole(DEFAULT_TOLERANCE),

@@ -3,7 +3,8 @@
 use anyhow::{Result, ensure};
 use keel_risk::*;
 
-use super::margin::{Asset, Portfolio, Which};
+use super::margin::{Asset, Found, Portfolio, Which};
+use super::margin_parts::{Line, Parts};
 
 /// Fresh: what a vector's prices are.
 const FRESH: PriceQuality = PriceQuality {
@@ -104,11 +105,7 @@ impl<'a> Held<'a> {
         for option in &asset.options {
             let terms = InstrumentTerms {
                 delta: Delta30(0),
-                ..InstrumentTerms::linear(
-                    InstrumentKind::Call,
-                    index,
-                    per_lot(asset, option.mark)?,
-                )
+                ..InstrumentTerms::linear(InstrumentKind::Call, index, per_lot(asset, option.mark)?)
             };
             self.hold(terms, &option.array, option.size)?;
         }
@@ -193,20 +190,53 @@ impl Legs for Held<'_> {
     }
 }
 
-/// The requirement that the engine finds, atoms.
-pub fn requirement(portfolio: Portfolio<'_>) -> Result<i64> {
-    let options = portfolio.assets.iter().any(|asset| !asset.options.is_empty());
+/// What the engine finds.
+pub fn judge(portfolio: Portfolio<'_>) -> Result<Found> {
+    let options = portfolio
+        .assets
+        .iter()
+        .any(|asset| !asset.options.is_empty());
     ensure!(!options, "cannot be run: the engine has no options yet");
     let held = Held::new(portfolio)?;
     let mut lanes = vec![0; Scratch::MAX_LANES];
-    let found = both(
-        &held,
-        &held,
-        InitialTerms::COUNTED,
-        &mut Scratch::new(&mut lanes),
-    );
-    Ok(match portfolio.which {
-        Which::Maintenance => found.maintenance.requirement.0,
-        Which::Initial => found.initial.requirement.0,
+    let mut scratch = Scratch::new(&mut lanes);
+    let mut report_from = |first| {
+        let terms = InitialTerms::COUNTED;
+        report(&held, &held, terms, first, &mut scratch)
+    };
+
+    let mut lines = vec![Line::default(); portfolio.assets.len()];
+    let mut page = report_from(0);
+    let totals = page.totals;
+    while page.lines_len > 0 {
+        for line in &page.lines[..page.lines_len] {
+            let part = line.maintenance;
+            lines[usize::from(line.asset) - 1] = Line {
+                scan: part.scan.0,
+                basis: part.basis.0,
+                floor: 0,
+                unwind: part.unwind.0,
+                worst: part.worst,
+            };
+        }
+        page = report_from(page.first_asset + page.lines_len);
+    }
+    let parts = totals.maintenance_parts;
+    Ok(Found {
+        requirement: match portfolio.which {
+            Which::Maintenance => totals.maintenance.requirement.0,
+            Which::Initial => totals.initial.requirement.0,
+        },
+        parts: Parts {
+            one_factor: parts.one_factor.0,
+            systemic: parts.systemic.0,
+            gross: parts.gross.0,
+            basis: parts.basis.0,
+            floor: 0,
+            unwind: parts.unwind.0,
+            cushion: 0,
+            rule: parts.rule,
+            lines,
+        },
     })
 }

@@ -4,19 +4,20 @@ use anchor_lang::Discriminator;
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Result, anyhow, ensure};
 use bytemuck::{Zeroable, cast_slice_mut, from_bytes_mut};
-use keel_risk::{Index48, Scenario, ScenarioPeak};
-use keel_sdk::instruction::{GroupKeys, view_margin};
+use keel_risk::{Index48, Rule, Scenario, ScenarioPeak};
 use keel_sdk::decode;
+use keel_sdk::instruction::{GroupKeys, view_margin};
 use keel_state::{
     AssetEntry, Balance, DISCRIMINATOR_BYTES, InstrumentEntry, InstrumentTag, LAYOUT_VERSION,
-    MarginAccount, MarginKind, POOL_CAPACITY, Position, RISK_BOOK_BYTES, RateEntry, RiskBook,
-    Stored, StoredPeak, StoredScenario, margin_account_bytes,
+    MarginAccount, MarginKind, MarginReport, POOL_CAPACITY, Position, RISK_BOOK_BYTES, RateEntry,
+    RiskBook, Stored, StoredPeak, StoredScenario, margin_account_bytes,
 };
 use solana_account::Account;
 use solana_signer::Signer;
 
-use super::margin::{Asset, Portfolio, Which};
+use super::margin::{Asset, Found, Portfolio, Which};
 use super::margin_native::group_terms;
+use super::margin_parts::{Line, Parts};
 use crate::vm::{Vm, keypair};
 
 /// Long after every listing.
@@ -33,7 +34,8 @@ pub struct MarginVm {
 
 impl MarginVm {
     pub fn new() -> Result<Self> {
-        let [group, risk_book, quote_mint, margin] = [2, 3, 4, 5].map(|seed| keypair(seed).pubkey());
+        let [group, risk_book, quote_mint, margin] =
+            [2, 3, 4, 5].map(|seed| keypair(seed).pubkey());
         Ok(Self {
             vm: Vm::new(NOW)?,
             keys: GroupKeys {
@@ -45,26 +47,68 @@ impl MarginVm {
         })
     }
 
-    /// The requirement that the program reports, atoms.
-    pub fn requirement(&mut self, portfolio: Portfolio<'_>) -> Result<i64> {
-        let options = portfolio.assets.iter().any(|asset| !asset.options.is_empty());
+    /// What the program reports.
+    pub fn judge(&mut self, portfolio: Portfolio<'_>) -> Result<Found> {
+        let options = portfolio
+            .assets
+            .iter()
+            .any(|asset| !asset.options.is_empty());
         ensure!(!options, "cannot be run: the program has no options yet");
         let (book, margin) = accounts(portfolio, self.keys.group)?;
         self.write(self.keys.risk_book, book);
         self.write(self.margin, margin);
 
-        let view = view_margin(&self.keys, self.margin, 0);
+        let mut lines = vec![Line::default(); portfolio.assets.len()];
+        let first = self.report_from(0)?;
+        let mut page = first;
+        while page.lines_len > 0 {
+            for line in &page.lines[..usize::from(page.lines_len)] {
+                let part = line.maintenance;
+                lines[usize::from(line.asset) - 1] = Line {
+                    scan: part.scan,
+                    basis: part.basis,
+                    floor: 0,
+                    unwind: part.unwind,
+                    worst: part.worst,
+                };
+            }
+            page = self.report_from(page.first_asset + page.lines_len)?;
+        }
+        let parts = first.maintenance;
+        Ok(Found {
+            requirement: match portfolio.which {
+                Which::Maintenance => first.maintenance_requirement,
+                Which::Initial => first.initial_requirement,
+            },
+            parts: Parts {
+                one_factor: parts.one_factor,
+                systemic: parts.systemic,
+                gross: parts.gross,
+                basis: parts.basis,
+                floor: 0,
+                unwind: parts.unwind,
+                cushion: 0,
+                rule: match parts.rule {
+                    0 => Rule::OneFactor,
+                    1 => Rule::Systemic,
+                    _ => Rule::Gross,
+                },
+                lines,
+            },
+        })
+    }
+
+    /// The program's report with the assets from the `first`-th on.
+    fn report_from(&self, first: u8) -> Result<MarginReport> {
+        let view = view_margin(&self.keys, self.margin, first);
         let sent = self.vm.simulate(&[view], &[]);
         let sent = sent.map_err(|failure| anyhow!("cannot be run: {failure}"))?;
         let report = decode::margin_report(&sent.return_data);
         ensure!(
             report.version == LAYOUT_VERSION,
-            "the program returned no report"
+            "cannot be run: the program returned no report"
         );
-        Ok(match portfolio.which {
-            Which::Maintenance => report.maintenance_requirement,
-            Which::Initial => report.initial_requirement,
-        })
+        Ok(report)
     }
 
     fn write(&mut self, address: Pubkey, data: Vec<u8>) {
