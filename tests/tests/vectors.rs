@@ -12,7 +12,7 @@ fn folder() -> PathBuf {
 /// The folder's vector files, in order; none when it does not exist.
 fn json_files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
-    let paths = entries.map(|entry| entry.unwrap().path());
+    let paths = entries.map(|entry| entry.expect("an entry").path());
     let mut files: Vec<PathBuf> = paths
         .filter(|path| path.extension().is_some_and(|end| end == "json"))
         .collect();
@@ -160,13 +160,13 @@ fn a_malformed_file_says_where() {
 
 /// The command as typed, and what it prints.
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let deploy_dir = program_file("keel").unwrap();
+    let deploy_dir = program_file("keel").expect("the bytecode");
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_keel-vectors"))
         .args(arguments)
-        .env("KEEL_DEPLOY_DIR", deploy_dir.parent().unwrap())
+        .env("KEEL_DEPLOY_DIR", deploy_dir.parent().expect("a folder"))
         .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        .expect("it runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     (
         output.status.code(),
         text(output.stdout),

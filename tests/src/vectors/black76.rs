@@ -152,7 +152,7 @@ impl Case {
             let off = (got - exact * self.scale).abs() / terms.larger();
             if terms.is_promised() {
                 outcome.worsen(Distance::OfMax(off));
-                if !(off <= VALUE_TOLERANCE) {
+                if exceeds(off, VALUE_TOLERANCE) {
                     let got = got / self.scale;
                     outcome
                         .wrong
@@ -199,7 +199,7 @@ impl Case {
         for ((name, exact), got, peak, scale) in rows {
             let Some(exact) = exact else { continue };
             let off = (got - exact * scale).abs() / peak;
-            if terms.is_promised() && !(off <= GREEK_TOLERANCE) {
+            if terms.is_promised() && exceeds(off, GREEK_TOLERANCE) {
                 let got = got / scale;
                 outcome
                     .wrong
@@ -215,12 +215,18 @@ impl Case {
             priced.put
         };
         let got = value / self.scale * printed.discount;
-        if !((got - printed.price).abs() <= printed.half_digit + PRINTED_TOLERANCE) {
+        let off = (got - printed.price).abs();
+        if exceeds(off, printed.half_digit + PRINTED_TOLERANCE) {
             outcome
                 .wrong
                 .push(format!("printed price: {}, got {got}", printed.price));
         }
     }
+}
+
+/// Whether an error is above its tolerance, or no number.
+fn exceeds(off: f64, tolerance: f64) -> bool {
+    off.is_nan() || off > tolerance
 }
 
 fn read_case(node: &Node<'_>) -> Result<Case> {
