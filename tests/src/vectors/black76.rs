@@ -403,6 +403,8 @@ mod tests {
             "delta_put": "-0.00250663241445218696", "gamma": "0.144425980988887048",
             "vega": "0.000104892499705064448", "theta_year": "-0.00739865819681169014"}]}"#;
 
+    type Change = fn(&mut Priced);
+
     fn failures(change: impl Fn(&mut Priced)) -> Vec<String> {
         let file = serde_json::from_str(FILE).unwrap();
         let rows = Rows::read(&Node::root(&file).unwrap()).unwrap();
@@ -418,7 +420,7 @@ mod tests {
     #[test]
     fn the_right_formula_passes_and_each_wrong_figure_is_named() {
         assert_eq!(failures(|_| {}), [""; 0]);
-        let changes: [(&str, fn(&mut Priced)); 7] = [
+        let changes: [(&str, Change); 7] = [
             ("call", |priced| priced.call *= 1.000_01),
             ("put", |priced| priced.put *= 1.01),
             ("delta_call", |priced| priced.delta_call += 2e-6),
