@@ -1,8 +1,10 @@
 //! The risk engine: pure functions on plain values, the same bits on chain and off.
 //!
 //! - [`units`], [`num`], [`limits`]: quantities, directional arithmetic, bounds (margin-spec 1).
+//! - [`math`]: logarithm, exponential, normal distribution, powers, in integers (5.8, 6.1).
 //! - [`price`]: from a feed's figures to a published price (2).
 //! - [`book`]: what judging reads; [`shares`]: balances (4.1).
+//! - [`black76`]: options and their Greeks (6.1, 6.2); [`risk_array`]: their losses (5.8).
 //! - [`margin`]: equities, SPAN scan, requirements, report (4, 5).
 //! - [`fill`], [`order`], [`cash`], [`pool`], [`failure`]: plans, each a delta that is judged
 //!   before it is applied (5.7, 8.1, 8.2, 10).
@@ -11,6 +13,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod black76;
 pub mod book;
 pub mod cash;
 pub mod error;
@@ -18,10 +21,12 @@ pub mod failure;
 pub mod fill;
 pub mod limits;
 pub mod margin;
+pub mod math;
 pub mod num;
 pub mod order;
 pub mod pool;
 pub mod price;
+pub mod risk_array;
 pub mod shares;
 pub mod units;
 

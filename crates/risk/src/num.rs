@@ -238,3 +238,9 @@ const fn isqrt_high(n: u64) -> u64 {
         root = next;
     }
 }
+
+/// The square root, floor, of a word with one of its two top bits set: 32 bits.
+#[inline]
+pub(crate) const fn isqrt_normal(n: u64) -> u64 {
+    isqrt_high(n)
+}
