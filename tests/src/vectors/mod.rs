@@ -6,6 +6,7 @@
 //! `tests/vectors/README.md` describes the format.
 
 mod black76;
+mod black76_native;
 mod decimal;
 mod input;
 mod margin;
@@ -37,8 +38,15 @@ pub fn evaluate(path: &Path) -> Result<[Tally; 2]> {
         (true, false) => margin::evaluate(&file),
         (false, true) => {
             let rows = black76::Rows::read(&file)?;
-            let _ = rows.run(&mut |_| bail!("Black-76 is not built"));
-            bail!("Black-76 is not built")
+            let run = |side, price: &mut dyn FnMut(black76::Terms) -> Result<black76::Priced>| {
+                Tally::of(side, &rows.run(price), tally::Distance::OfMax(0.0))
+            };
+            Ok([
+                run(Side::Native, &mut |terms| Ok(black76_native::price(terms))),
+                run(Side::Vm, &mut |_| {
+                    bail!("cannot be run: no program prices options yet")
+                }),
+            ])
         }
         (true, true) => bail!("has both `cases` and `grid` or `published`: which is it?"),
         (false, false) => bail!("has none of `cases`, `grid` and `published`"),
