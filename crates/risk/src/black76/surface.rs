@@ -194,9 +194,9 @@ fn node(index: u64, bits: u32, deviation: &Deviation) -> u64 {
     let density_32 = density.mantissa >> 8;
 
     if u < SERIES_END {
-        // s W: 32 bits times at most 33.
-        let width = deviation.mantissa.wrapping_mul(mean_slope(t, u)) >> 32;
-        let shift = deviation.exponent - 28 + density.shift;
+        // s W / 2, since W may be a little above 1: 31 bits times at most 33, then 32 times 32.
+        let width = (deviation.mantissa >> 1).wrapping_mul(mean_slope(t, u)) >> 32;
+        let shift = deviation.exponent - 29 + density.shift;
         if shift > 63 {
             return 0;
         }
@@ -208,8 +208,12 @@ fn node(index: u64, bits: u32, deviation: &Deviation) -> u64 {
     let product = density_32
         .wrapping_mul(difference >> 16)
         .wrapping_add(density_32.wrapping_mul(difference & 0xffff) >> 16);
-    // 56 fractional bits and below 1, whence 60.
-    (product << (G_BITS - 56)) >> density.shift
+    // 56 fractional bits and, halved as the density asks, below 1; 60 are wanted.
+    if density.shift < G_BITS - 56 {
+        product << (G_BITS - 56 - density.shift)
+    } else {
+        product >> (density.shift - (G_BITS - 56))
+    }
 }
 
 /// `W = (R(t - u) - R(t + u)) / 2u` for `u < 1/16`, 32 fractional bits, by its Taylor series in u:
