@@ -44,6 +44,7 @@ impl std::fmt::Display for Distance {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Atoms(atoms) => write!(out, "{atoms} atoms"),
+            Self::OfMax(0.0) => write!(out, "0 of max(F,K)"),
             Self::OfMax(share) => write!(out, "{share:.1e} of max(F,K)"),
         }
     }
