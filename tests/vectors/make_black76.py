@@ -150,8 +150,9 @@ def check(path):
         found = figures(*terms)
         for key, exact in found.items():
             # Far from the money the eighteenth digit asks for more than others may have carried.
-            unit = {"call": max(terms[:2]), "put": max(terms[:2])}.get(key, "delta" in key)
-            most = unit * Decimal("1e-16") + abs(exact) * Decimal("1e-10")
+            delta = 1 if key.startswith("delta") else 0
+            unit = max(terms[:2]) if key in ("call", "put") else delta
+            most = unit * Decimal("1e-16") + abs(exact) * Decimal("1e-9")
             if key in row and abs(Decimal(row[key]) - exact) > most:
                 wrong += 1
                 print(f"{path}: grid[{index}].{key}: {row[key]}, ours {exact:.18g}", file=sys.stderr)
