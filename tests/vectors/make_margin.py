@@ -71,9 +71,12 @@ def plain_losses(asset, scenarios, initial):
 
 def multiplier(asset, losses):
     """3.3: 1 + min(cap, D* / depth), D* = the unmultiplied scan over the range."""
-    if asset["depth"] == 0 or asset["range"] == 0:
+    scan = max([Fraction(0)] + losses)
+    if asset["depth"] == 0 or scan == 0:
         return Fraction(1)
-    seen = max([Fraction(0)] + losses) / ratio(asset["range"])
+    if asset["range"] == 0:
+        return 1 + ratio(asset["conc_cap"])
+    seen = scan / ratio(asset["range"])
     return 1 + min(ratio(asset["conc_cap"]), seen / asset["depth"])
 
 

@@ -94,7 +94,10 @@ impl Expected {
                 "Y" => found.systemic,
                 "gross_floor" => found.gross,
                 "cushion" => found.cushion,
-                _ => found.basis + found.floor + found.unwind,
+                _ => found
+                    .basis
+                    .saturating_add(found.floor)
+                    .saturating_add(found.unwind),
             };
             wrong.extend(difference(name, exact, got, tolerance));
         }
@@ -200,7 +203,7 @@ fn losses(asset: &Asset, scenarios: &[Scenario]) -> Vec<f64> {
         .collect();
     let scan = plain.iter().copied().fold(0.0, f64::max);
     let cap = f64::from(asset.concentration_cap) / 1e6;
-    let multiplier = if asset.depth > 0 && range > 0.0 {
+    let multiplier = if asset.depth > 0 && scan > 0.0 {
         1.0 + cap.min(scan / range / asset.depth as f64)
     } else {
         1.0
