@@ -1,12 +1,14 @@
 //! `cargo xtask vectors`: files of expected figures, evaluated natively and in the VM.
 //!
 //! - [`margin`]: requirements of margin-spec 5.1 to 5.5.
+//! - [`black76`]: values and Greeks of 6.1 and 6.2.
 //! - [`decimal`], [`input`]: figures as printed, and where a file is wrong.
 //!
 //! `tests/vectors/README.md` describes the format.
 
 mod black76;
 mod black76_native;
+mod black76_vm;
 mod decimal;
 mod input;
 mod margin;
@@ -38,6 +40,7 @@ pub fn evaluate(path: &Path) -> Result<[Tally; 2]> {
         (true, false) => margin::evaluate(&file),
         (false, true) => {
             let rows = black76::Rows::read(&file)?;
+            let vm = black76_vm::Black76Vm::new()?;
             let run = |side, price: &mut dyn FnMut(black76::Terms) -> Result<black76::Priced>| {
                 Tally::of(side, &rows.run(price), tally::Distance::OfMax(0.0))
             };
