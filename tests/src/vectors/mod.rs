@@ -46,9 +46,7 @@ pub fn evaluate(path: &Path) -> Result<[Tally; 2]> {
             };
             Ok([
                 run(Side::Native, &mut |terms| Ok(black76_native::price(terms))),
-                run(Side::Vm, &mut |_| {
-                    bail!("cannot be run: no program prices options yet")
-                }),
+                run(Side::Vm, &mut |terms| vm.price(terms)),
             ])
         }
         (true, true) => bail!("has both `cases` and `grid` or `published`: which is it?"),
