@@ -287,7 +287,7 @@ def edges():
             [asset([spot(thousand, thousand // 2)], range=450_000, init_factor=factor)],
         )
     # D* = |D| = 1,000 for a linear leg: at, just below and just above the cap of 1.
-    for depth in (thousand, thousand + 1, thousand - 1, 10 * thousand, 1, thousand * 10**6):
+    for depth in (thousand, thousand + 1, thousand - 1, 10 * thousand, 1, thousand * 10**5):
         for size in (thousand, -thousand):
             legs = asset([("perp", size)], depth=depth, conc_cap=PPM)
             yield f"size multiplier: {size} against depth {depth}", [legs]

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    build::{self, CONFORMANCE, KEEL},
+    build::{self, CONFORMANCE, KEEL, PROBE},
     cli::BenchArgs,
     figures::{self, Figures},
     process::{Step, cargo, require_native_tools, run as run_command, target_dir, workspace_root},
@@ -21,6 +21,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
 
     require_native_tools()?;
     build::bytecode(CONFORMANCE)?;
+    build::bytecode(PROBE)?;
     let built = build::bytecode(KEEL)?;
     run_command(&mut cargo([
         "build",

@@ -1,6 +1,6 @@
 //! A margin vector through `keel_risk`, on plain values.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use keel_risk::*;
 
 use super::margin::{Asset, Found, Portfolio, Which};
@@ -11,6 +11,8 @@ const FRESH: PriceQuality = PriceQuality {
     tier: Tier::Ok,
     age_s: 0,
     conf: Ppm(0),
+    bound_down: Frac40(0),
+    bound_up: Frac40(0),
     max_age_margin_s: u32::MAX,
     max_age_liquidation_s: u32::MAX,
     max_age_withdrawal_s: u32::MAX,
@@ -192,11 +194,6 @@ impl Legs for Held<'_> {
 
 /// What the engine finds.
 pub fn judge(portfolio: Portfolio<'_>) -> Result<Found> {
-    let options = portfolio
-        .assets
-        .iter()
-        .any(|asset| !asset.options.is_empty());
-    ensure!(!options, "cannot be run: the engine has no options yet");
     let held = Held::new(portfolio)?;
     let mut lanes = vec![0; Scratch::MAX_LANES];
     let mut scratch = Scratch::new(&mut lanes);
@@ -214,7 +211,7 @@ pub fn judge(portfolio: Portfolio<'_>) -> Result<Found> {
             lines[usize::from(line.asset) - 1] = Line {
                 scan: part.scan.0,
                 basis: part.basis.0,
-                floor: 0,
+                floor: part.floor.0,
                 unwind: part.unwind.0,
                 worst: part.worst,
             };
@@ -232,9 +229,9 @@ pub fn judge(portfolio: Portfolio<'_>) -> Result<Found> {
             systemic: parts.systemic.0,
             gross: parts.gross.0,
             basis: parts.basis.0,
-            floor: 0,
+            floor: parts.floor.0,
             unwind: parts.unwind.0,
-            cushion: 0,
+            cushion: parts.cushion.0,
             rule: parts.rule,
             lines,
         },

@@ -2,6 +2,7 @@
 //! the laws of margin-spec 5.9, conservation, liquidation, and the figures of `docs/risk.md`.
 
 mod black76;
+mod carry;
 mod common;
 mod examples;
 mod fill;
@@ -10,5 +11,7 @@ mod liquidation;
 mod num;
 mod price;
 mod reference;
+mod series;
+mod settlement;
 mod shares;
 mod vectors;
