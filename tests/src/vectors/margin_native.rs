@@ -211,7 +211,7 @@ pub fn judge(portfolio: Portfolio<'_>) -> Result<Found> {
             lines[usize::from(line.asset) - 1] = Line {
                 scan: part.scan.0,
                 basis: part.basis.0,
-                floor: part.floor.0,
+                floor: Some(part.floor.0),
                 unwind: part.unwind.0,
                 worst: part.worst,
             };
@@ -229,9 +229,9 @@ pub fn judge(portfolio: Portfolio<'_>) -> Result<Found> {
             systemic: parts.systemic.0,
             gross: parts.gross.0,
             basis: parts.basis.0,
-            floor: parts.floor.0,
+            floor: Some(parts.floor.0),
             unwind: parts.unwind.0,
-            cushion: parts.cushion.0,
+            cushion: Some(parts.cushion.0),
             rule: parts.rule,
             lines,
         },

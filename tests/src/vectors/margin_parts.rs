@@ -12,7 +12,8 @@ use super::margin::{Asset, Portfolio};
 pub struct Line {
     pub scan: i64,
     pub basis: i64,
-    pub floor: i64,
+    /// Where the side reports it.
+    pub floor: Option<i64>,
     pub unwind: i64,
     /// Number of the worst scenario, from 1.
     pub worst: u8,
@@ -25,15 +26,26 @@ pub struct Parts {
     pub systemic: i64,
     pub gross: i64,
     pub basis: i64,
-    pub floor: i64,
+    /// Where the side reports it.
+    pub floor: Option<i64>,
     pub unwind: i64,
-    pub cushion: i64,
+    /// Likewise.
+    pub cushion: Option<i64>,
     pub rule: Rule,
     /// One for each asset of the portfolio.
     pub lines: Vec<Line>,
 }
 
 impl Parts {
+    /// Basis, floor and unwind together; saturates.
+    fn additions(&self) -> Option<i64> {
+        Some(
+            self.basis
+                .saturating_add(self.floor?)
+                .saturating_add(self.unwind),
+        )
+    }
+
     const fn aggregate(&self, rule: Rule) -> i64 {
         match rule {
             Rule::OneFactor => self.one_factor,
@@ -90,16 +102,13 @@ impl Expected {
         let mut wrong = Vec::new();
         for &(name, exact) in &self.totals {
             let got = match name {
-                "X" => found.one_factor,
-                "Y" => found.systemic,
-                "gross_floor" => found.gross,
+                "X" => Some(found.one_factor),
+                "Y" => Some(found.systemic),
+                "gross_floor" => Some(found.gross),
                 "cushion" => found.cushion,
-                _ => found
-                    .basis
-                    .saturating_add(found.floor)
-                    .saturating_add(found.unwind),
+                _ => found.additions(),
             };
-            wrong.extend(difference(name, exact, got, tolerance));
+            wrong.extend(got.and_then(|got| difference(name, exact, got, tolerance)));
         }
         if let Some(rule) = self.rule {
             let [ours, theirs] = [found.rule, rule].map(|rule| found.aggregate(rule));
@@ -135,12 +144,12 @@ impl ExpectedLine {
         let mut wrong = Vec::new();
         for &(name, exact) in &self.figures {
             let got = match name {
-                "scan" => found.scan,
-                "basis" => found.basis,
+                "scan" => Some(found.scan),
+                "basis" => Some(found.basis),
                 "floor" => found.floor,
-                _ => found.unwind,
+                _ => Some(found.unwind),
             };
-            wrong.extend(difference(name, exact, got, tolerance));
+            wrong.extend(got.and_then(|got| difference(name, exact, got, tolerance)));
         }
         // Scenarios of about the same loss tie, and without a loss none is the worst.
         let losses = losses(asset, scenarios);

@@ -8,9 +8,9 @@ use keel_risk::{Index48, Rule, Scenario, ScenarioPeak};
 use keel_sdk::decode;
 use keel_sdk::instruction::{GroupKeys, view_margin};
 use keel_state::{
-    AssetEntry, Balance, DISCRIMINATOR_BYTES, InstrumentEntry, InstrumentTag, LAYOUT_VERSION,
-    MarginAccount, MarginKind, MarginReport, POOL_CAPACITY, Position, RISK_BOOK_BYTES, RateEntry,
-    RiskBook, Stored, StoredPeak, StoredScenario, margin_account_bytes,
+    AssetEntry, Balance, DISCRIMINATOR_BYTES, ExpiryEntry, InstrumentEntry, InstrumentTag,
+    LAYOUT_VERSION, MarginAccount, MarginKind, MarginReport, POOL_CAPACITY, Position,
+    RISK_BOOK_BYTES, RateEntry, RiskBook, Stored, StoredPeak, StoredScenario, margin_account_bytes,
 };
 use solana_account::Account;
 use solana_signer::Signer;
@@ -22,6 +22,8 @@ use crate::vm::{Vm, keypair};
 
 /// Long after every listing.
 const NOW: i64 = 1_750_000_000;
+/// Until the expiry that all instruments have.
+const EXPIRY_S: i64 = 30 * 86_400;
 /// 1, in ppm.
 const ONE: u32 = 1_000_000;
 
@@ -49,11 +51,6 @@ impl MarginVm {
 
     /// What the program reports.
     pub fn judge(&mut self, portfolio: Portfolio<'_>) -> Result<Found> {
-        let options = portfolio
-            .assets
-            .iter()
-            .any(|asset| !asset.options.is_empty());
-        ensure!(!options, "cannot be run: the program has no options yet");
         let (book, margin) = accounts(portfolio, self.keys.group)?;
         self.write(self.keys.risk_book, book);
         self.write(self.margin, margin);
@@ -67,7 +64,7 @@ impl MarginVm {
                 lines[usize::from(line.asset) - 1] = Line {
                     scan: part.scan,
                     basis: part.basis,
-                    floor: 0,
+                    floor: None,
                     unwind: part.unwind,
                     worst: part.worst,
                 };
@@ -85,9 +82,9 @@ impl MarginVm {
                 systemic: parts.systemic,
                 gross: parts.gross,
                 basis: parts.basis,
-                floor: 0,
+                floor: None,
                 unwind: parts.unwind,
-                cushion: 0,
+                cushion: None,
                 rule: match parts.rule {
                     0 => Rule::OneFactor,
                     1 => Rule::Systemic,
@@ -178,6 +175,12 @@ impl Writer<'_> {
         self.book.assets_len = 1;
         self.book.rates[0] = bank(0);
         self.book.rates_len = 1;
+        self.book.expiries[0] = ExpiryEntry {
+            expiry: NOW + EXPIRY_S,
+            listed: 1,
+            ..Zeroable::zeroed()
+        };
+        self.book.expiries_len = 1;
 
         self.margin.version = LAYOUT_VERSION;
         self.margin.kind = MarginKind::Pool as u8;
@@ -187,9 +190,10 @@ impl Writer<'_> {
     }
 
     fn asset(&mut self, index: u8, asset: &Asset) -> Result<()> {
-        // Without options only positions read the lot's price: their mark, one atom.
+        let lot_price = asset.mantissa(asset.lot_value);
         self.book.assets[usize::from(index)] = AssetEntry {
-            lot_price: 1,
+            lot_shift: asset.shift(),
+            lot_price,
             native_price: 1,
             range: asset.range,
             init_factor: asset.init_factor,
@@ -215,13 +219,36 @@ impl Writer<'_> {
                 ..Zeroable::zeroed()
             };
         }
+        // Published at this price and at this moment, so that marks and arrays stand as they are.
+        let published = InstrumentEntry {
+            asset: index,
+            mark_updated: NOW,
+            made_price: lot_price,
+            made_range: asset.range,
+            ..Zeroable::zeroed()
+        };
         for worth in &asset.linear {
             let entry = InstrumentEntry {
-                kind: InstrumentTag::Perp as u8,
-                asset: index,
-                ..Zeroable::zeroed()
+                kind: InstrumentTag::Future as u8,
+                mark: asset.mantissa(1),
+                ..published
             };
             self.hold(entry, worth.of(self.which));
+        }
+        for option in &asset.options {
+            let mark = asset.mantissa(option.mark);
+            let mut entry = InstrumentEntry {
+                // A put, and a strike whose bounds hold any mark.
+                kind: InstrumentTag::Put as u8,
+                strike: lot_price.max(mark),
+                mark,
+                ..published
+            };
+            let places = entry.array.iter_mut();
+            for (place, gain) in places.zip(&option.array) {
+                *place = *gain;
+            }
+            self.hold(entry, option.size);
         }
         Ok(())
     }
