@@ -102,6 +102,61 @@ fn a_result_off_by_an_atom_fails_on_both_sides_and_is_named() {
     }
 }
 
+/// 5.5. A long of 1,000,000 atoms at range 10%: 13 and 14 lose the same, X and Y are equal.
+#[test]
+fn parts_are_compared_and_ties_forgiven() {
+    let case = |name: &str, parts: &str| {
+        format!(
+            r#"{{"name": "{name}", "assets": [{{"range": 100000, "b": 0, "init_factor": 1000000,
+            "linear": [{{"instrument": "perp", "value": 1000000}}]}}],
+            "expected": {{"initial": 100000, "maintenance": 100000, "maintenance_parts": {parts}}}}}"#
+        )
+    };
+    let cases = [
+        case(
+            "tie",
+            r#"{"rule": "systemic", "assets": [{"worst_scenario": 14}]}"#,
+        ),
+        case("X", r#"{"X": 99000}"#),
+        case("rule", r#"{"rule": "gross_floor"}"#),
+        case("scan", r#"{"assets": [{"scan": 100025}]}"#),
+        case(
+            "worst",
+            r#"{"assets": [{"scan": 100024, "worst_scenario": 11}]}"#,
+        ),
+    ];
+    let text = format!(r#"{{"cases": [{}]}}"#, cases.join(","));
+    for tally in evaluate_text("parts.json", &text).unwrap() {
+        assert_eq!((tally.cases, tally.failures), (5, 4), "{tally}");
+        let [x, rule, scan, worst] = tally.named_failures() else {
+            panic!("{tally:?}");
+        };
+        assert_eq!(x, "X: X: expected 99000 to within 24, got 100000");
+        assert_eq!(rule, "rule: rule: expected Gross, got OneFactor");
+        assert!(
+            scan.starts_with("scan: assets[0].scan: expected 100025"),
+            "{scan}"
+        );
+        assert_eq!(
+            worst,
+            "worst: assets[0].worst_scenario: expected 11, got 13"
+        );
+    }
+}
+
+/// A mark above the lot's price, and one of nothing, stand as they are; 0.9% of 7 * 3,000 is 189, the short option
+/// loses 1,000, and 507 lots are held.
+#[test]
+fn any_mark_of_an_option_is_charged_for_unwinding() {
+    let text = r#"{"cases": [{"assets": [{"range": 100000, "b": 0, "init_factor": 1000000,
+        "unwind_rate": 9000, "lot_value": 1000, "options": [
+            {"size": 7, "mark": 3000, "array": []}, {"size": -500, "mark": 0, "array": [0, 2]}]}],
+        "expected": {"maintenance": 1696, "tolerance_atoms_above": 1}}]}"#;
+    for tally in evaluate_text("marks.json", text).unwrap() {
+        assert_eq!(tally.failures, 0, "{tally} {:?}", tally.named_failures());
+    }
+}
+
 #[test]
 fn a_case_that_cannot_be_run_has_failed_and_says_where() {
     let leg = r#"{"range": 100000, "b": 0, "init_factor": 1000000}"#;
