@@ -32,7 +32,7 @@ pub struct Contract {
 
 /// The undiscounted value, in the unit of forward and strike, floor.
 ///
-/// - Error below `3e-9 * max(F, K)` and one unit, for F/K in [1/20, 20], sigma sqrt T in [1e-4, 5]
+/// - Error below `1e-9 * max(F, K)` and one unit, for F/K in [1/20, 20], sigma sqrt T in [1e-4, 5]
 ///   and sigma below 1,677%; `1e-7 * max(F, K)` above it, where sigma is cut to 24 bits.
 /// - Call less put is F - K exactly; a call lies in [max(F - K, 0), F], a put in [max(K - F, 0), K].
 /// - Nondecreasing in sigma; calls nondecreasing in F and nonincreasing in K, puts the reverse, by

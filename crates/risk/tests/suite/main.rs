@@ -12,5 +12,6 @@ mod num;
 mod precise;
 mod price;
 mod reference;
+mod risk_array;
 mod shares;
 mod vectors;
