@@ -91,7 +91,7 @@ impl Book for BookView<'_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn asset(&self, index: u8) -> AssetTerms {
         let entry = &self.book.assets[usize::from(index)];
         AssetTerms {
@@ -110,7 +110,7 @@ impl Book for BookView<'_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn rate(&self, index: u8) -> RateTerms {
         let entry = &self.book.rates[usize::from(index)];
         let asset = &self.book.assets[usize::from(entry.asset)];
@@ -126,7 +126,7 @@ impl Book for BookView<'_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn instrument(&self, index: u8) -> InstrumentTerms {
         let entry = &self.book.instruments[usize::from(index)];
         if entry.kind > InstrumentTag::Perp as u8 {
