@@ -1,6 +1,7 @@
 //! The natural logarithm.
 
 use super::tables;
+use crate::num::top_bit;
 
 /// Cells of the table over one octave.
 const CELLS: u64 = 128;
@@ -22,7 +23,7 @@ pub const fn ln(x: u64) -> u64 {
     if x == 0 {
         return 0;
     }
-    let octave = 63 - x.leading_zeros();
+    let octave = top_bit(x);
     // 41 bits, the first of them set; what is beyond them is cut off.
     let mantissa = if octave <= FRACTION {
         x << (FRACTION - octave)
