@@ -27,7 +27,7 @@
 //! 1.2e-11 at s = 1 on the coarse grid. Beyond t = 6.5, where g is below 2e-11, it is set to zero.
 
 use crate::math::{LN_SQRT_TAU, PPM_PER_ROOT_YEAR, exp_falling, ln, ln_normal, mills, square};
-use crate::num::{top_bit, wide_mul};
+use crate::num::wide_mul;
 use crate::units::Ppm;
 
 /// The greatest lo and hi, 2^54: ten binary places are appended to them.
@@ -63,7 +63,7 @@ impl RootTime {
         if time_s == 0 {
             return Self { root: 0, scale: 31 };
         }
-        let scale = (63 - top_bit(time_s as u64)) >> 1;
+        let scale = (time_s as u64).leading_zeros() >> 1;
         Self {
             root: crate::num::isqrt_normal((time_s as u64) << (2 * scale)),
             scale,
@@ -113,7 +113,7 @@ impl Deviation {
             scaled
         };
 
-        let zeros = 63 - top_bit(scaled);
+        let zeros = scaled.leading_zeros();
         let mantissa = (scaled << zeros) >> 32;
         let exponent = time.scale + zeros;
         let end = if exponent <= 39 {
@@ -159,7 +159,7 @@ const fn leading(sigma: u64) -> u64 {
     if sigma >> SIGMA_BITS == 0 {
         return sigma;
     }
-    let cut = top_bit(sigma) + 1 - SIGMA_BITS;
+    let cut = 64 - SIGMA_BITS - sigma.leading_zeros();
     (sigma >> cut) << cut
 }
 

@@ -1,7 +1,6 @@
 //! The natural logarithm.
 
 use super::tables;
-use crate::num::top_bit;
 
 /// Cells of the table over one octave.
 const CELLS: u64 = 128;
@@ -23,7 +22,7 @@ pub const fn ln(x: u64) -> u64 {
     if x == 0 {
         return 0;
     }
-    let octave = top_bit(x);
+    let octave = 63 - x.leading_zeros();
     // 41 bits, the first of them set; what is beyond them is cut off.
     let mantissa = if octave <= FRACTION {
         x << (FRACTION - octave)
