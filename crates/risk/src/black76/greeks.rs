@@ -14,7 +14,8 @@ const HALF_YEAR_S: u64 = 15_768_000;
 const DAYS_PER_YEAR: u64 = 365;
 
 /// A value and its derivatives. All but the value are per unit of forward, so that they do not
-/// depend on the unit. Each is within 1e-6 of its greatest value over all strikes.
+/// depend on the unit. Each is within 1e-6 of its greatest value over all strikes, and its last bit,
+/// where the value's error is bounded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Valued {
     /// As [`super::value`] gives it.

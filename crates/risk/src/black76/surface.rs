@@ -244,8 +244,8 @@ fn mean_slope(t: u64, u: u64) -> u64 {
     // u^2 < 2^-8 and u^4 < 2^-16. Both differences are positive but for the last of their bits.
     let u_2 = u.wrapping_mul(u) >> 32;
     let u_4 = u_2.wrapping_mul(u_2) >> 32;
-    let cubic = (u_2 as i64).wrapping_mul(third as i64) / 6 >> 24;
-    let quintic = (u_4 as i64).wrapping_mul(fifth as i64) / 120 >> 20;
+    let cubic = ((u_2 as i64).wrapping_mul(third as i64) / 6) >> 24;
+    let quintic = ((u_4 as i64).wrapping_mul(fifth as i64) / 120) >> 20;
     first
         .wrapping_add(cubic as u64)
         .wrapping_add(quintic as u64)
