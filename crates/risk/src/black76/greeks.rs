@@ -2,7 +2,7 @@
 //! chapter on the Greek letters, with the forward in place of the asset and no discounting.
 
 use super::surface::{Deviation, RootTime};
-use super::{Contract, OptionSide, value_at};
+use super::{Contract, Moneyness, OptionSide};
 use crate::book::Greeks;
 use crate::math::{PER_ROOT_YEAR, density_scaled, ln, mills};
 use crate::num::umul_shift_floor;
@@ -53,7 +53,7 @@ pub fn greeks(contract: &Contract) -> Valued {
     if contract.side == OptionSide::Put {
         valued.delta -= ONE_32 as i64;
     }
-    valued.value = value_at(contract, forward, &deviation);
+    valued.value = Moneyness::new(contract, forward, &deviation).value(&deviation);
     valued
 }
 

@@ -24,6 +24,7 @@ mod tables;
 pub use exp::exp;
 pub(crate) use exp::exp_falling;
 pub use ln::ln;
+pub(crate) use ln::ln_normal;
 pub use normal::{cdf, density};
 pub(crate) use normal::{density_scaled, mills};
 pub use power::power;

@@ -13,6 +13,7 @@ mod num;
 mod precise;
 mod price;
 mod reference;
+mod risk_array;
 mod series;
 mod settlement;
 mod shares;
