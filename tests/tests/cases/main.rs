@@ -2,6 +2,7 @@
 
 mod accounts;
 mod artifact;
+mod excuses;
 mod legacy;
 mod liquidation;
 mod money;

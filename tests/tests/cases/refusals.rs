@@ -12,6 +12,7 @@ use keel_tests::{Asset, Failure, PriceUpdate, Sent, Trader, World, account, code
 use keel_tests::{keypair, market};
 use solana_signer::Signer;
 
+use crate::excuses::NOT_REACHED;
 use crate::legacy::{self, Legacy};
 
 type Refused = Result<Sent, Failure>;
@@ -33,13 +34,6 @@ macro_rules! refusals {
         const COVERED: &[(&str, KeelError)] = &[$((stringify!($error), KeelError::$error),)+];
     };
 }
-
-/// Errors without a test in this file, and why.
-const NOT_REACHED: &[(&str, &str)] = &[(
-    "SizeBeyondEnd",
-    "needs a leg of which 1/128 lifts the account past the whole buffer, penalty paid: the standard \
-     group's ranges are too narrow for that",
-)];
 
 fn owner_and(world: &mut World, usdc: u64) -> Trader {
     world.trader_with(usdc).expect("a trader")
