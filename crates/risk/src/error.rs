@@ -1,7 +1,7 @@
 //! Why a plan is refused, and what the caller can do about it.
 
 use crate::price::Tier;
-use crate::units::Atoms;
+use crate::units::{Atoms, Ppm};
 
 /// A refusal on the merits. Judging never fails; plans and prices do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,4 +83,8 @@ pub enum RiskError {
     SizeBeyondEnd { least_tried: i64 },
     /// The leg must be taken whole: name at least its size.
     TakeWhole { asked: i64, whole: i64 },
+
+    /// An asset's charges would fall by more than an atom per atom of collateral that Initial leaves
+    /// out, and Initial be laxer than Maintenance: list a smaller range cap, size multiplier or basis.
+    ChargesTooSteep { slope: Ppm },
 }

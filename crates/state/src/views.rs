@@ -79,7 +79,7 @@ impl Book for BookView<'_> {
             lot_price: price(entry.lot_price, entry.lot_shift),
             native_price: price(entry.native_price, entry.native_shift),
             down: Frac40(entry.down),
-            up: Frac40(entry.up),
+            up: self.book.peg_widened(index, Frac40(entry.up)),
             range: Ppm(entry.range),
             init_factor: Ppm(entry.init_factor_effective),
             depth: Atoms(entry.depth),
@@ -131,7 +131,7 @@ impl Book for BookView<'_> {
     fn quality(&self, index: u8) -> PriceQuality {
         let entry = &self.book.assets[usize::from(index)];
         PriceQuality {
-            tier: entry.tier(self.now),
+            tier: self.book.tier(index, self.now),
             age_s: age_s(entry.publish_time, self.now),
             conf: Ppm(entry.conf),
             max_age_margin_s: entry.max_age_margin_s,

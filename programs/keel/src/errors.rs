@@ -113,6 +113,7 @@ errors! {
         BreaksHedge = "taking this leg alone would not raise health enough: take the other leg, or less",
         SizeBeyondEnd = "every size tried passes the end of the liquidation: name a smaller one",
         TakeWhole = "the leg must be taken whole: name at least its size",
+        ChargesTooSteep = "range cap, size multiplier and basis rate together would make Initial laxer than Maintenance: list smaller ones",
     }
 }
 

@@ -33,6 +33,7 @@ fn terms() -> PriceTerms {
         native: Unit::of_decimals(9, shift_for(range, 9, false).expect("lamports")),
         band: BandTerms::default(),
         stable_speed: Ppm(2_000),
+        max_jump: Ppm(100_000),
     }
 }
 
