@@ -225,15 +225,8 @@ impl AssetEntry {
 
     /// How good the asset's own price is at `now` (margin-spec 2.6).
     pub fn tier(&self, now: i64) -> Tier {
-        if self.halted != 0 {
-            return Tier::Invalid;
-        }
-        if self.priced == 0 {
-            return if self.stands_at_one() {
-                Tier::Ok
-            } else {
-                Tier::Invalid
-            };
+        if self.priced == 0 || self.halted != 0 {
+            return self.unpriced_tier();
         }
         tier(
             self.publish_time,
@@ -243,6 +236,16 @@ impl AssetEntry {
             self.max_age_margin_s,
             now,
         )
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unpriced_tier(&self) -> Tier {
+        if self.halted == 0 && self.stands_at_one() {
+            Tier::Ok
+        } else {
+            Tier::Invalid
+        }
     }
 }
 
@@ -279,6 +282,7 @@ impl RiskBook {
     }
 
     /// How good an asset's price is at `now`: while the quote is off its peg, Wide at best (2.6, 2.7).
+    #[inline]
     pub(crate) fn tier(&self, index: u8, now: i64) -> Tier {
         let own = self.assets[usize::from(index)].tier(now);
         if self.peg_off != 0 {
@@ -288,11 +292,20 @@ impl RiskBook {
         }
     }
 
-    /// An asset's distance above its price, widened while the quote is off its peg (2.7).
-    pub(crate) fn peg_widened(&self, index: u8, up: Frac40) -> Frac40 {
-        if self.peg_off == 0 || index == 0 {
-            return up;
+    /// The distance above its price of an asset besides the quote, widened while the quote is off its
+    /// peg (2.7).
+    #[inline]
+    pub(crate) fn peg_widened(&self, up: u64) -> Frac40 {
+        if self.peg_off == 0 {
+            Frac40(up)
+        } else {
+            self.widened(up)
         }
-        peg_up(up, Frac40(self.peg_lower))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn widened(&self, up: u64) -> Frac40 {
+        peg_up(Frac40(up), Frac40(self.peg_lower))
     }
 }

@@ -79,7 +79,7 @@ impl Book for BookView<'_> {
             lot_price: price(entry.lot_price, entry.lot_shift),
             native_price: price(entry.native_price, entry.native_shift),
             down: Frac40(entry.down),
-            up: self.book.peg_widened(index, Frac40(entry.up)),
+            up: self.book.peg_widened(entry.up),
             range: Ppm(entry.range),
             init_factor: Ppm(entry.init_factor_effective),
             depth: Atoms(entry.depth),

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod artifact;
+mod jumps;
 mod legacy;
 mod liquidation;
 mod money;

@@ -629,6 +629,12 @@ refusals! {
         let args = world.market_args(3, AssetChoice::New(asset));
         world.list_market(args)
     }
+    an_asset_whose_charges_are_too_steep_is_not_listed => ChargesTooSteep, |world| {
+        let mut asset = world.asset_args(9);
+        asset.concentration_cap = 1_200_000;
+        let args = world.market_args(3, AssetChoice::New(asset));
+        world.list_market(args)
+    }
     nothing_is_opened_at_an_old_price => PriceUnfit, |world| {
         let trader = trading(world, 10_000);
         world.vm.pass(11);
@@ -825,7 +831,7 @@ fn a_vault_is_neither_paid_from_itself_nor_to_itself() {
 fn every_bound_of_an_asset_is_checked() {
     use keel_sdk::AssetArgs;
     type Change = fn(&mut AssetArgs);
-    let outside: [Change; 39] = [
+    let outside: [Change; 50] = [
         |a| a.lot_decimals = 10,
         |a| a.token_decimals = 13,
         |a| a.range_floor = 999,
@@ -860,6 +866,17 @@ fn every_bound_of_an_asset_is_checked() {
         |a| a.max_age_liquidation_s = 3_601,
         |a| a.max_age_withdrawal_s = 0,
         |a| a.max_age_withdrawal_s = 3_601,
+        |a| a.range_k = 999_999,
+        |a| a.range_k = 10_000_001,
+        |a| a.range_horizon_s = 59,
+        |a| a.range_horizon_s = 86_401,
+        |a| a.tau_up_s = 3_599,
+        |a| (a.tau_up_s, a.tau_down_s) = (864_001, 864_001),
+        |a| a.tau_down_s = a.tau_up_s - 1,
+        |a| a.tau_down_s = 31_536_001,
+        |a| a.oi_soft_cap = -1,
+        |a| a.oi_soft_cap = 3 * a.depth + 1,
+        |a| a.oi_slope = 10_000_001,
         |a| a.range = u32::MAX,
         |a| a.depth = i64::MIN,
         |a| a.lot_decimals = u8::MAX,
@@ -885,7 +902,7 @@ fn every_other_bound_is_checked() {
     let mut world = World::new().expect("a world");
     let out = KeelError::ParameterOutOfRange;
 
-    let groups: [fn(&mut GroupArgs); 10] = [
+    let groups: [fn(&mut GroupArgs); 14] = [
         |a| a.gross_min = 1_000_001,
         |a| a.upnl_weight = 1_000_001,
         |a| a.upnl_cap = -1,
@@ -896,6 +913,10 @@ fn every_other_bound_is_checked() {
         |a| a.liquidation_fee = 50_001,
         |a| a.liquidation_insurance_share = 1_000_001,
         |a| a.max_age_pool_s = 0,
+        |a| a.peg_band = 999,
+        |a| a.peg_band = 100_001,
+        |a| a.peg_stop = 499_999,
+        |a| a.peg_stop = 990_001,
     ];
     let book = world.blank_book(600, RISK_BOOK_BYTES);
     let (payer, admin) = (world.vm.payer.pubkey(), world.admin.insecure_clone());

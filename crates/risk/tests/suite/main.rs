@@ -4,10 +4,12 @@
 mod common;
 mod examples;
 mod fill;
+mod jumps;
 mod laws;
 mod liquidation;
 mod num;
 mod price;
+mod ranges;
 mod reference;
 mod shares;
 mod vectors;

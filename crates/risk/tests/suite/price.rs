@@ -192,21 +192,28 @@ fn the_later_source_rules_and_disagreement_shows() {
 /// 2.3, 4.3: $150 with confidence $0.15: 0.1% times 2.12.
 #[test]
 fn the_band_is_the_confidence_times_2_12_up_to_5_percent() {
-    let state = advance(None, &sol(15_000_000_000, 15_000_000, NOW), &terms(), NOW).unwrap();
+    let state = advance(
+        None,
+        &sol(15_000_000_000, 15_000_000, NOW),
+        None,
+        &terms(),
+        NOW,
+    )
+    .unwrap();
     assert_eq!(state.conf, Ppm(1_000));
     let share = |n: u64| Frac40(u64::try_from((u128::from(n) << 40).div_ceil(1_000_000)).unwrap());
     assert_eq!((state.down, state.up), (share(2_120), share(2_120)));
-    let wide = advance(None, &sol(100, 20, NOW), &terms(), NOW).unwrap();
+    let wide = advance(None, &sol(100, 20, NOW), None, &terms(), NOW).unwrap();
     assert_eq!((wide.down, wide.up), (share(50_000), share(50_000)));
 }
 
 /// 2.4: a fall of 10% moves the stable price by 2,000 ppm a minute, two minutes at most an update.
 #[test]
 fn the_stable_price_follows_slowly_and_pulls_the_worse_bound() {
-    let start = advance(None, &sol(10_000_000_000, 0, NOW), &terms(), NOW).unwrap();
+    let start = advance(None, &sol(10_000_000_000, 0, NOW), None, &terms(), NOW).unwrap();
     let after = |seconds| {
         let reading = sol(9_000_000_000, 0, NOW + seconds);
-        advance(Some(start), &reading, &terms(), NOW + seconds).unwrap()
+        advance(Some(start), &reading, None, &terms(), NOW + seconds).unwrap()
     };
     assert_eq!(after(60).stable, start.stable - start.stable * 2 / 1_000);
     assert_eq!(after(120).stable, start.stable - start.stable * 4 / 1_000);
@@ -221,10 +228,11 @@ fn the_stable_price_follows_slowly_and_pulls_the_worse_bound() {
 /// 2.1: a stored time later than now gives no elapsed time, never an error.
 #[test]
 fn a_time_ahead_of_the_clock_moves_nothing() {
-    let start = advance(None, &sol(100_000_000, 0, NOW + 50), &terms(), NOW).unwrap();
+    let start = advance(None, &sol(100_000_000, 0, NOW + 50), None, &terms(), NOW).unwrap();
     let next = advance(
         Some(start),
-        &sol(50_000_000, 0, NOW + 55),
+        &sol(95_000_000, 0, NOW + 55),
+        None,
         &terms(),
         NOW + 1,
     )
@@ -257,6 +265,7 @@ fn each_tier_permits_less_than_the_one_before() {
     let open = |action| tiers.iter().filter(|tier| permits(action, **tier)).count();
     assert_eq!(open(Increase), 1);
     assert_eq!(open(Deposit), 5);
+    assert_eq!(open(Settle), 3);
     for action in [Reduce, Withdraw, Provide, Liquidate] {
         assert_eq!(open(action), 2);
         assert!(permits(action, Tier::Wide));
@@ -264,7 +273,7 @@ fn each_tier_permits_less_than_the_one_before() {
 }
 
 proptest! {
-    #![proptest_config(config(3_000))]
+    #![proptest_config(config(10_000))]
 
     /// 1.3.
     #[test]
@@ -296,10 +305,10 @@ proptest! {
     fn distances_are_the_worse_of_band_and_stable_price(
         last in 1_000_000_000i64..100_000_000_000, next in 1_000_000_000i64..100_000_000_000, conf_share in 0u64..=200_000, dt in 1i64..400
     ) {
-        let terms = terms();
+        let terms = PriceTerms { max_jump: Ppm(u32::MAX), ..terms() };
         let conf = u64::try_from(u128::from(next as u64) * u128::from(conf_share) / 1_000_000).unwrap();
-        let start = advance(None, &sol(last, 0, NOW), &terms, NOW).unwrap();
-        let state = advance(Some(start), &sol(next, conf, NOW + dt), &terms, NOW + dt).unwrap();
+        let start = advance(None, &sol(last, 0, NOW), None, &terms, NOW).unwrap();
+        let state = advance(Some(start), &sol(next, conf, NOW + dt), None, &terms, NOW + dt).unwrap();
 
         let (now, stable) = (whole(state.lot.mantissa()), whole(state.stable));
         let band = (ratio(conf, next) * ratio(2_120_000, 1_000_000)).min(ratio(5, 100));
