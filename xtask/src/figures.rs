@@ -128,7 +128,8 @@ pub fn render(figures: &Figures, toolchain: &str) -> String {
          pool's perps on 16 assets; `wide_ranges`: a short whose range exceeds a third, so that all 16 scenarios are judged; \
          `eight_legs`: an order of eight legs; `further_leg`: what a second leg adds; `below_initial`: a reduction judged \
          before and after; `eight_tries`: the longest search for a liquidation's size; `longest_search`: the worst of the \
-         addresses derived; `per_source`: an eighth of eight sources.\n\n",
+         addresses derived; `per_source`: an eighth of eight sources; `per_sample`: the same when \
+         each is a sample of its asset's variance.\n\n",
     );
     page.push_str(
         "| instruction | shape | units | target | against target |\n|---|---|---:|---:|---:|\n",

@@ -141,7 +141,7 @@ fn a_crash_cannot_be_held_off_by_posting() {
         first(&mut world, usd, 0);
     }
     assert_eq!(sol(&world).pending_first_seen, seen);
-    assert_eq!((price(&world), waits(&world)), (150, Some(60)));
+    assert_eq!((price(&world), waits(&world)), (150, Some(120)));
     world.vm.pass(1);
     first(&mut world, 122, 0);
     assert_eq!((price(&world), waits(&world)), (122, None));
@@ -238,9 +238,11 @@ fn a_quote_off_its_peg_is_wide_for_all() {
         world.open(&trader, Asset::Sol, -1_000),
         KeelError::PriceUnfit,
     );
-    // 15,000 of shorts at upper / (0.97 * (1 - 0.00106)).
-    let dearer = before.2 - off.2;
-    assert!((475_000_000..485_000_000).contains(&dearer), "{dearer}");
+    // $15,000 of shorts at upper / (0.97 * (1 - 0.00106)), where upper is the stable price's.
+    let upper = 1.0 + sol(&world).up as f64 / (1u64 << 40) as f64;
+    let dearer = 15_000e6 * upper * (1.0 / (0.97 * (1.0 - 0.00106)) - 1.0);
+    let fell = (before.2 - off.2) as f64;
+    assert!((fell / dearer - 1.0).abs() < 0.002, "{fell} {dearer}");
     assert_eq!(off.3, before.3);
     let stopped = peg(&mut world, 0.949);
     assert_eq!((stopped.0, stopped.1), (Tier::Wide, Some(false)));

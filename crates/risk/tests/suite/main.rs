@@ -7,6 +7,7 @@ mod fill;
 mod jumps;
 mod laws;
 mod liquidation;
+mod matrix;
 mod num;
 mod price;
 mod ranges;
