@@ -3,8 +3,8 @@
 use keel_risk::{
     AcceptLimits, BandTerms, Chosen, Frac40, Peg, PegTerms, Pending, Ppm, Price, PriceState,
     PriceTerms, RangeState, RangeTerms, Reading, RiskError, Tier, Unit, VarianceState, advance,
-    choose, compare, init_factor_effective, initial_variance, is_due, peg, peg_up, sample_variance,
-    target_range, tier,
+    choose, init_factor_effective, initial_variance, is_due, peg, peg_up, remeasure,
+    sample_variance, target_range, tier,
 };
 
 use crate::{AssetEntry, PriceSource, RiskBook, SourceKind};
@@ -111,7 +111,9 @@ impl AssetEntry {
         let (before, terms) = (self.published(), self.price_terms());
         let other = chosen.other.as_ref();
         let state = match before {
-            Some(before) if usize::from(chosen.source) != source => compare(before, other, &terms)?,
+            Some(before) if usize::from(chosen.source) != source => {
+                remeasure(before, other, &terms)?
+            }
             before => advance(before, &chosen.reading, other, &terms, now)?,
         };
         let takes_effect = before.is_none_or(|before| {

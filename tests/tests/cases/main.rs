@@ -2,6 +2,7 @@
 
 mod accounts;
 mod artifact;
+mod bounds;
 mod jumps;
 mod legacy;
 mod liquidation;

@@ -21,7 +21,7 @@ mod variance;
 
 pub use jump::{CONFIRMED_AFTER_S, Pending};
 pub use peg::{Peg, PegTerms, peg, peg_up};
-pub use published::{BandTerms, MAX_STABLE_ELAPSED_S, PriceState, PriceTerms, advance, compare};
+pub use published::{BandTerms, MAX_STABLE_ELAPSED_S, PriceState, PriceTerms, advance, remeasure};
 pub use range::{
     MAX_RANGE_ELAPSED_S, RANGE_FALL, RANGE_FRACTION_BITS, RANGE_RISE, RangeState,
     init_factor_effective, open_interest_factor,

@@ -89,7 +89,7 @@ pub fn advance(
     let lot = mantissa(reading, terms)?;
     let Some(before) = previous else {
         let first = take(None, reading, lot, terms, now)?;
-        return compare(first, other, terms);
+        return remeasure(first, other, terms);
     };
 
     let next = match judge(&before, reading, lot.mantissa(), terms)? {
@@ -115,7 +115,7 @@ pub fn advance(
             }
         }
     };
-    compare(next, other, terms)
+    remeasure(next, other, terms)
 }
 
 /// The price that a print becomes, nothing pending; its distances are those of the band.
@@ -158,7 +158,7 @@ fn take(
 
 /// The same price with its distances measured anew: the other source's print has changed, or what
 /// waits. Errors: `PriceNotPositive`, `PriceBelowUnit`, `PriceAboveUnit` of the other print.
-pub fn compare(
+pub fn remeasure(
     mut state: PriceState,
     other: Option<&Reading>,
     terms: &PriceTerms,
@@ -232,13 +232,18 @@ fn band_share(conf: u64, price: u64, terms: BandTerms) -> Frac40 {
     let cap = cap.div_ceil(MILLION_ODD);
 
     let multiplier = u64::from(terms.conf_multiplier.0);
-    if conf >> 32 == 0 && price < u64::MAX >> 21 {
-        // Both fit: conf * multiplier < 2^64, price * 15,625 < 2^57.
+    if conf >> 40 == 0 && multiplier >> 24 == 0 && price >> 47 == 0 {
+        // Both fit: conf * multiplier < 2^64, price * 15,625 < 2^61.
         let (spread, whole) = (
             conf.wrapping_mul(multiplier),
             price.wrapping_mul(MILLION_ODD),
         );
-        return Frac40(quotient_34(spread, whole).min(cap));
+        let share = if whole >> 57 == 0 {
+            long_division(spread, whole, [7, 7, 7, 7, 6])
+        } else {
+            long_division(spread, whole, [3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 1])
+        };
+        return Frac40(share.min(cap));
     }
     // conf < 2^64 and the multiplier < 2^32, so the shifted product needs up to 136 bits; where it
     // does not fit 128 the cap is taken, which is never less than the share.
@@ -256,23 +261,6 @@ fn band_share(conf: u64, price: u64, terms: BandTerms) -> Frac40 {
 /// A million is 2^6 times this.
 const MILLION_ODD: u64 = 15_625;
 
-/// `part * 2^34 / whole`, ceil, by long division: `whole` is not 0 and below 2^57, so that a rest
-/// shifted by seven bits fits a word. Saturates.
-fn quotient_34(part: u64, whole: u64) -> u64 {
-    let mut quotient = part / whole;
-    if quotient >> 30 != 0 {
-        return u64::MAX;
-    }
-    let mut rest = part.wrapping_sub(quotient.wrapping_mul(whole));
-    for bits in [7u32, 7, 7, 7, 6] {
-        rest <<= bits;
-        let digits = rest / whole;
-        quotient = (quotient << bits) | digits;
-        rest = rest.wrapping_sub(digits.wrapping_mul(whole));
-    }
-    quotient.wrapping_add(u64::from(rest != 0))
-}
-
 /// `part / whole` of mantissas, ceil, with 40 fractional bits; saturates. `whole` is not 0.
 fn share_of(part: u64, whole: u64) -> Frac40 {
     if part == 0 {
@@ -281,17 +269,24 @@ fn share_of(part: u64, whole: u64) -> Frac40 {
     if (part | whole) >> 48 != 0 {
         return Frac40(mul_div_ceil(part, Frac40::ONE.0, whole).unwrap_or(u64::MAX));
     }
-    // Long division: a rest below 2^48 shifted by sixteen bits fits a word.
+    Frac40(long_division(part, whole, [16, 16, 8]))
+}
+
+/// `part * 2^bits / whole`, ceil, where bits is the sum of `steps`, at most 40; saturates. `whole` is
+/// not 0, and shifted by the longest step it fits a word: then so does every rest.
+#[inline]
+fn long_division<const N: usize>(part: u64, whole: u64, steps: [u32; N]) -> u64 {
     let mut quotient = part / whole;
-    if quotient >> 24 != 0 {
-        return Frac40(u64::MAX);
+    if quotient >> 23 != 0 {
+        return u64::MAX;
     }
     let mut rest = part.wrapping_sub(quotient.wrapping_mul(whole));
-    for bits in [16u32, 16, 8] {
+    for bits in steps {
         rest <<= bits;
         let digits = rest / whole;
         quotient = (quotient << bits) | digits;
         rest = rest.wrapping_sub(digits.wrapping_mul(whole));
     }
-    Frac40(quotient.saturating_add(u64::from(rest != 0)))
+    // Below 2^63: the whole part has 23 bits and the fraction at most 40.
+    quotient.wrapping_add(u64::from(rest != 0))
 }

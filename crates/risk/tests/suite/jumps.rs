@@ -196,10 +196,10 @@ fn bounds_span_both_sources() {
 
     // The other source goes on alone: nothing but the bounds moves.
     let moved =
-        compare(state, Some(&print(HUNDRED / 100 * 105, 0, NOW)), &terms()).expect("bounds");
+        remeasure(state, Some(&print(HUNDRED / 100 * 105, 0, NOW)), &terms()).expect("bounds");
     assert!(moved.bound_up.0 >= five && moved.bound_down == Frac40(0));
     assert_eq!(
-        compare(moved, None, &terms()).expect("bounds").bound_up,
+        remeasure(moved, None, &terms()).expect("bounds").bound_up,
         Frac40(0)
     );
 
@@ -320,7 +320,7 @@ fn told(prints: &[(i64, i64)], first: i64) -> (i64, Option<(i64, i64)>) {
         let mut next = vec![(*price, *time)];
         loop {
             let is_beyond = |price: i64| (price - stored).abs() * 10 > stored;
-            since.extend(next.drain(..));
+            since.append(&mut next);
             let (last, at) = *since.last().expect("a print");
             if !is_beyond(last) {
                 stored = last;
@@ -402,7 +402,7 @@ proptest! {
                 let reading = print(at(ppm), conf(at(ppm), confs[2]), NOW + 1);
                 advance(Some(state), &reading, other.as_ref(), &terms, NOW + 1).unwrap()
             }
-            None => compare(state, other.as_ref(), &terms).unwrap(),
+            None => remeasure(state, other.as_ref(), &terms).unwrap(),
         };
 
         let band = |reading: &Reading| {

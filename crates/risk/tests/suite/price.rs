@@ -324,4 +324,27 @@ proptest! {
         prop_assert!(left <= gap);
         prop_assert!(left == 0 || step > most - whole(1));
     }
+
+    /// 2.3: whatever the price and the confidence, the band is exact, rounded up.
+    #[test]
+    fn a_band_is_the_exact_share_rounded_up(
+        price in 1u64 << 20..1 << 60, part in any_magnitude(40), multiplier in any_magnitude(31), cap in any_magnitude(29)
+    ) {
+        let price = i64::try_from(price).unwrap();
+        let conf = u64::try_from(i128::from(price) * i128::from(part) / (5 << 40)).unwrap();
+        let unit = Unit { exp10: 0, shift: 8 };
+        let band = BandTerms {
+            conf_multiplier: Ppm(u32::try_from(multiplier).unwrap()),
+            conf_cap: Ppm(u32::try_from(cap).unwrap()),
+        };
+        let terms = PriceTerms { lot: unit, native: unit, band, ..terms() };
+        let state = advance(None, &sol(price, conf, NOW), None, &terms, NOW);
+        // A price that the unit cannot hold is refused, which is another law's subject.
+        if let Ok(state) = state {
+            let share = (ratio(conf, price) * ratio(multiplier, 1_000_000)).min(ratio(cap, 1_000_000));
+            let exact = (share * whole(Frac40::ONE.0)).ceil().to_integer();
+            prop_assert_eq!(BigInt::from(state.band.0), exact);
+            prop_assert_eq!((state.down, state.bound_up), (state.band, state.band));
+        }
+    }
 }
