@@ -179,7 +179,7 @@ fn beyond_the_line_initial_would_be_laxer() {
     };
     assert_eq!(
         healths(400_000),
-        (false, [200_000_000_000, 201_960_000_000])
+        (false, [200_000_000_000, 201_959_999_999])
     );
     let (accepted, [maintenance, initial]) = healths(333_333);
     assert!(
