@@ -1,6 +1,7 @@
 //! The risk engine against its specification: rounding, an independent implementation in rationals,
 //! the laws of margin-spec 5.9, conservation, liquidation, and the figures of `docs/risk.md`.
 
+mod carry;
 mod common;
 mod examples;
 mod fill;
