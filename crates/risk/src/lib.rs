@@ -4,6 +4,7 @@
 //! - [`price`]: from a feed's figures to a published price (2).
 //! - [`book`]: what judging reads; [`shares`]: balances (4.1); [`carry`]: interest, funding (7).
 //! - [`margin`]: equities, SPAN scan, requirements, report (4, 5).
+//! - [`ledger`]: what banks and markets owe, and how a plan changes it (I1 to I3).
 //! - [`fill`], [`order`], [`cash`], [`pool`], [`failure`]: plans, each a delta that is judged
 //!   before it is applied (5.7, 8.1, 8.2, 10).
 //!
@@ -17,12 +18,15 @@ pub mod cash;
 pub mod error;
 pub mod failure;
 pub mod fill;
+pub mod ledger;
 pub mod limits;
 pub mod margin;
 pub mod num;
 pub mod order;
+pub mod outflow;
 pub mod pool;
 pub mod price;
+pub mod settle;
 pub mod shares;
 pub mod units;
 
@@ -32,9 +36,12 @@ pub use cash::*;
 pub use error::RiskError;
 pub use failure::*;
 pub use fill::*;
+pub use ledger::*;
 pub use margin::*;
 pub use order::*;
+pub use outflow::*;
 pub use pool::*;
 pub use price::*;
+pub use settle::*;
 pub use shares::*;
 pub use units::*;

@@ -1,8 +1,17 @@
 //! What accrues with time: interest, funding, and the carry that is part of a position's price
 //! (margin-spec 7.1 to 7.3).
 
+mod funding;
+mod interest;
+mod keep;
+
+pub use funding::*;
+pub use interest::*;
+pub use keep::*;
+
+use crate::book::InstrumentTerms;
 use crate::num::{negative, positive, umul_shift_floor, wide_mul};
-use crate::units::{Atoms, Carry48, Lots};
+use crate::units::{Atoms, Carry48, Dust48, Lots};
 
 /// What `size` lots have accrued at carry F, `size * F`, floor (7.2). Saturates at the ends of `i64`.
 ///
@@ -54,4 +63,55 @@ const fn product(size: Lots, carry: Carry48) -> (u64, bool) {
         return (u64::MAX, rest);
     }
     (fraction.saturating_add(whole << 16), rest)
+}
+
+/// F of both sides of a market (7.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Carries {
+    pub long: Carry48,
+    pub short: Carry48,
+}
+
+impl Carries {
+    /// A market in which nothing has accrued.
+    pub const NONE: Self = Self {
+        long: Carry48(0),
+        short: Carry48(0),
+    };
+
+    /// Of an instrument as published.
+    #[must_use]
+    pub const fn of(terms: &InstrumentTerms) -> Self {
+        Self {
+            long: terms.carry_long,
+            short: terms.carry_short,
+        }
+    }
+
+    /// F of the side that a size is on; nothing's is the long side's.
+    #[must_use]
+    pub const fn side(&self, size: Lots) -> Carry48 {
+        if size.0 < 0 { self.short } else { self.long }
+    }
+
+    /// `long * F_long + short * F_short` in whole atoms, floor, and what the floor cut off, below one
+    /// atom. Saturates.
+    #[must_use]
+    pub(crate) const fn value(&self, long: i64, short: i64) -> (i64, Dust48) {
+        const PART: u64 = (1 << 48) - 1;
+        if self.long.0 == 0 && self.short.0 == 0 {
+            return (0, Dust48(0));
+        }
+        let whole = carry_value_floor(Lots(long), self.long)
+            .0
+            .saturating_add(carry_value_floor(Lots(short), self.short).0);
+        // The low bits of a two's complement product are its part above the floor.
+        let long = (long as u64).wrapping_mul(self.long.0 as u64) & PART;
+        let short = (short as u64).wrapping_mul(self.short.0 as u64) & PART;
+        let parts = long + short;
+        (
+            whole.saturating_add((parts >> 48) as i64),
+            Dust48(parts & PART),
+        )
+    }
 }
