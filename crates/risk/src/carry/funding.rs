@@ -84,7 +84,8 @@ pub fn plan_funding(state: &FundingState, terms: &FundingTerms) -> FundingPlan {
     } else {
         ((mark >> 36) * both * i128::from(counted)) / (i128::from(2 * DAY_S) << 12)
     };
-    let nothing = both == 0 && rate == state.rate;
+    let skewed = state.skew_integral != 0 && terms.skew_scale != 0;
+    let nothing = both == 0 && rate == state.rate && !skewed;
     if step.unsigned_abs() < u128::from(LEAST_STEP) && !nothing {
         return idle;
     }

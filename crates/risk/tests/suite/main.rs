@@ -5,6 +5,7 @@ mod carry;
 mod common;
 mod examples;
 mod fill;
+mod interest;
 mod laws;
 mod liquidation;
 mod num;
