@@ -353,7 +353,7 @@ fn an_old_price_waits() {
 }
 
 /// A random account, moved by cash to just below Maintenance.
-fn troubled() -> impl Strategy<Value = (TestBook, TestAccount)> {
+pub fn troubled() -> impl Strategy<Value = (TestBook, TestAccount)> {
     let portfolio = any_portfolio(4, WILD, 38);
     (portfolio, 1i64..1_000).prop_filter_map("no risk", |((book, values), short)| {
         let mut account = account(&book, &values);
@@ -405,7 +405,7 @@ fn reaches_the_end(book: &TestBook, account: &TestAccount, slot: usize, size: i6
 }
 
 proptest! {
-    #![proptest_config(config(3_000))]
+    #![proptest_config(config(10_000))]
 
     /// I2, I8, 8.1, 8.2: every step raises health by at least half of what it would without penalty,
     /// loses no atom, and passes the end by at most one lot unless it takes the leg whole.

@@ -1,10 +1,12 @@
 //! The risk engine against its specification: rounding, an independent implementation in rationals,
 //! the laws of margin-spec 5.9, conservation, liquidation, and the figures of `docs/risk.md`.
 
+mod auction;
 mod carry;
 mod common;
 mod examples;
 mod fill;
+mod hedges;
 mod interest;
 mod laws;
 mod liquidation;
@@ -12,4 +14,5 @@ mod num;
 mod price;
 mod reference;
 mod shares;
+mod takeover;
 mod vectors;
