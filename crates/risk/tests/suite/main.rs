@@ -4,6 +4,7 @@
 mod auction;
 mod carry;
 mod common;
+mod deleverage;
 mod examples;
 mod fill;
 mod hedges;
