@@ -71,7 +71,8 @@ pub struct TakeoverPlan {
 }
 
 /// Plans a takeover of share x of every leg and balance. x is the largest share tried, at most
-/// `max_share`, that does not pass the end of 8.1, or the least that reaches it to a millionth.
+/// `max_share`, that does not pass the end of 8.1, or one that reaches it where a millionth less does
+/// not.
 ///
 /// What moves is rounded for the account: deposits and legs of positive worth down, borrows and legs
 /// of negative worth up. The bidder pays the weight-1 value of exactly what moved times (1 - discount),

@@ -14,6 +14,7 @@ impl Bank {
         BankTerms {
             rate: self.index,
             deposit_index: Index48(self.deposit_index),
+            borrow_index: Index48(self.borrow_index),
             total_deposits: self.total_deposits(),
             deposit_cap: self.deposit_cap,
         }
