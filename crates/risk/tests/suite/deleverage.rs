@@ -36,7 +36,8 @@ impl World {
             amount: num::value_ceil(Lots(size), self.mark),
             fee: Atoms(0),
         };
-        let plan = plan_fill(Self::empty(), Self::empty(), fill, self.ledger.carries()).unwrap();
+        let plan =
+            plan_fill(Self::empty(), Self::empty(), fill, self.ledger.carries()).expect("a fill");
         self.ledger = self.ledger.after(&fill_change(&plan));
         let at = self.legs.len();
         for leg in [plan.taker_after, plan.maker_after] {

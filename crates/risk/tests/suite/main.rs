@@ -14,6 +14,7 @@ mod liquidation;
 mod num;
 mod price;
 mod reference;
+mod settle;
 mod shares;
 mod takeover;
 mod vectors;
