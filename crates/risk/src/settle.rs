@@ -2,10 +2,9 @@
 //! `settle_pnl`: quote of a market becomes quote in the bank, from who lost to who gained.
 
 use crate::book::{Amended, BalanceLeg, Book, Legs, PositionLeg, QUOTE_RATE};
-use crate::carry::{Carries, utilisation};
+use crate::carry::{Carries, position_worth, utilisation};
 use crate::cash::require_prices;
 use crate::error::RiskError;
-use crate::failure::position_worth;
 use crate::ledger::{BankChange, BankLedger};
 use crate::margin::{self, InitialTerms, Scratch};
 use crate::price::Action;

@@ -9,3 +9,4 @@ mod mutations;
 mod prices;
 mod refusals;
 mod trading;
+mod unreached;

@@ -13,6 +13,7 @@ use keel_tests::{keypair, market};
 use solana_signer::Signer;
 
 use crate::legacy::{self, Legacy};
+use crate::unreached::UNREACHED;
 
 type Refused = Result<Sent, Failure>;
 
@@ -33,27 +34,6 @@ macro_rules! refusals {
         const COVERED: &[(&str, KeelError)] = &[$((stringify!($error), KeelError::$error),)+];
     };
 }
-
-/// Plans that no instruction calls yet.
-const NO_INSTRUCTION: &str =
-    "no instruction plans it yet; the risk engine's own tests refuse by it";
-
-/// Errors without a test in this file, and why.
-const NOT_REACHED: &[(&str, &str)] = &[
-    (
-        "SizeBeyondEnd",
-        "needs a leg of which 1/128 lifts the account past the whole buffer, penalty paid: the standard \
-         group's ranges are too narrow for that",
-    ),
-    ("TooFewPrints", NO_INSTRUCTION),
-    ("ShareTooSmall", NO_INSTRUCTION),
-    ("InsuranceCap", NO_INSTRUCTION),
-    ("TooLittleOpposite", NO_INSTRUCTION),
-    ("NothingToSettle", NO_INSTRUCTION),
-    ("SettlementClosed", NO_INSTRUCTION),
-    ("UtilisationCap", NO_INSTRUCTION),
-    ("OutflowCap", NO_INSTRUCTION),
-];
 
 fn owner_and(world: &mut World, usdc: u64) -> Trader {
     world.trader_with(usdc).expect("a trader")
@@ -983,13 +963,13 @@ fn every_error_has_a_test_or_a_reason() {
     let declared = declared();
     assert!(declared.len() > 80, "only {} errors found", declared.len());
     let covered = |name: &str| COVERED.iter().any(|(covered, _)| *covered == name);
-    let excused = |name: &str| NOT_REACHED.iter().any(|(excused, _)| *excused == name);
+    let excused = |name: &str| UNREACHED.iter().any(|(excused, _)| *excused == name);
     let missing: Vec<&String> = declared
         .iter()
         .filter(|name| !covered(name) && !excused(name))
         .collect();
     assert!(missing.is_empty(), "errors without a test: {missing:?}");
-    for (name, reason) in NOT_REACHED {
+    for (name, reason) in UNREACHED {
         assert!(
             !covered(name),
             "{name} has a test: remove its excuse ({reason})"

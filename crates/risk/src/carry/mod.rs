@@ -9,9 +9,9 @@ pub use funding::*;
 pub use interest::*;
 pub use keep::*;
 
-use crate::book::InstrumentTerms;
-use crate::num::{negative, positive, umul_shift_floor, wide_mul};
-use crate::units::{Atoms, Carry48, Dust48, Lots};
+use crate::book::{InstrumentTerms, PositionLeg};
+use crate::num::{negative, positive, umul_shift_floor, value_floor, wide_mul};
+use crate::units::{Atoms, Carry48, Dust48, Lots, Price};
 
 /// What `size` lots have accrued at carry F, `size * F`, floor (7.2). Saturates at the ends of `i64`.
 ///
@@ -114,4 +114,12 @@ impl Carries {
             Dust48(parts & PART),
         )
     }
+}
+
+/// What a position is worth: `size * (mark - F) + quote`, floor (7.2); saturates.
+#[must_use]
+pub fn position_worth(leg: &PositionLeg, mark: Price, carries: Carries) -> Atoms {
+    let carried = carry_value_ceil(leg.size, carries.side(leg.size));
+    let value = value_floor(leg.size, mark).0.saturating_sub(carried.0);
+    Atoms(value.saturating_add(leg.quote.0))
 }

@@ -295,7 +295,9 @@ proptest! {
             let end = i128::from(plan.after.requirement.0) * 105 / 100;
             let past = i128::from(plan.after.equity.0) - end;
             let lot = |leg: &PositionLeg| i128::from(num::value_ceil(Lots(1), book.instrument(leg.instrument).mark).0);
-            let units: i128 = account.positions.iter().map(lot).sum();
+            let native = |leg: &BalanceLeg| i128::from(num::value_ceil(Lots(1), book.asset(leg.rate).native_price).0);
+            let lots: i128 = account.positions.iter().map(lot).sum();
+            let units = lots + account.balances.iter().map(native).sum::<i128>();
             let all = before.maintenance.requirement.0.max(before.net_asset_value.0);
             prop_assert!(past <= i128::from(all) / 10_000 + 8 * units + 1_000, "{past} {units} {all}");
         }
