@@ -16,7 +16,7 @@ use crate::margin::{self, InitialTerms, Scratch};
 use crate::num::{mul_div_floor, ppm_floor, value_ceil};
 use crate::units::{Atoms, Carry48, Dust48, Frac40, Lots, Ppm, Price};
 
-/// The pool takes at most this share of its Initial equity in one market: 2% (8.5).
+/// The pool takes until its position in a market is worth this share of its Initial equity: 2% (8.5).
 pub const POOL_TAKES: Ppm = Ppm(20_000);
 /// How often the pool's share is halved before it is found too poor.
 const POOL_HALVINGS: usize = 4;
@@ -28,10 +28,11 @@ const MAX_OPEN_INTEREST: u64 = 1 << 46;
 const MAX_STRAYS: u64 = 1 << 22;
 
 /// Plans what the pool takes of a leg at the auction's price of the moment: a liquidation step whose
-/// liquidator is the pool, within its Initial margin and worth at most 2% of its Initial equity.
+/// liquidator is the pool, within its Initial margin, after which its position in the market is worth
+/// at most 2% of its Initial equity or is nearer to zero than before.
 ///
-/// Errors: those of [`crate::plan_liquidation`]; `PoolBelowMargin` where not even a sixteenth of the
-/// 2% fits.
+/// Errors: those of [`crate::plan_liquidation`]; `PoolBelowMargin` where not even a sixteenth of that
+/// fits.
 pub fn plan_backstop<B: Book, A: Legs, P: Legs>(
     book: &B,
     (account, pool): (&A, &P),
@@ -45,8 +46,15 @@ pub fn plan_backstop<B: Book, A: Legs, P: Legs>(
     let initial = margin::initial(book, pool, InitialTerms::COUNTED, scratch);
     let limit = ppm_floor(initial.equity.0.max(0).unsigned_abs(), POOL_TAKES);
     let most = mul_div_floor(limit, 1 << mark.shift(), mark.mantissa()).unwrap_or(u64::MAX);
-    let whole = leg.size.0.unsigned_abs();
-    let mut size = most.min(whole) as i64;
+    // What the pool holds already counts, so that asking often takes no more; what it is short of the
+    // leg's side is room besides.
+    let held = pool.position(slots.1).map_or(0, |leg| leg.size.0);
+    let room = if held.signum() * leg.size.0.signum() < 0 {
+        most.saturating_add(held.unsigned_abs())
+    } else {
+        most.saturating_sub(held.unsigned_abs())
+    };
+    let mut size = room.min(leg.size.0.unsigned_abs()) as i64;
     let refused = RiskError::PoolBelowMargin {
         equity: initial.equity,
         requirement: initial.requirement,

@@ -447,8 +447,11 @@ fn the_pool_takes_up_to_two_percent() {
         fee: Ppm(5_000),
         insurance_share: Ppm(400_000),
     };
-    let take = |cash: i64| {
-        let pool = TestAccount::default().with_balance(0, cash);
+    let take = |cash: i64, held: i64| {
+        let pool =
+            TestAccount::default()
+                .with_balance(0, cash)
+                .with_position(0, held, -held * 1_000_000);
         let mut lanes = vec![0; Scratch::MAX_LANES];
         let mut scratch = Scratch::new(&mut lanes);
         plan_backstop(
@@ -459,7 +462,7 @@ fn the_pool_takes_up_to_two_percent() {
             &mut scratch,
         )
     };
-    let plan = take(100_000_000_000).unwrap();
+    let plan = take(100_000_000_000, 0).unwrap();
     assert_eq!(
         (plan.size, plan.stopped_by),
         (Lots(2_000), StoppedBy::PoolLimit)
@@ -469,5 +472,11 @@ fn the_pool_takes_up_to_two_percent() {
         plan.penalty_liquidator.0 + plan.penalty_insurance.0,
         100_000_000
     );
-    assert!(matches!(take(0), Err(RiskError::PoolBelowMargin { .. })));
+    assert!(matches!(take(0, 0), Err(RiskError::PoolBelowMargin { .. })));
+
+    // What it took before counts, and a position of the other side makes room.
+    assert_eq!(take(100_000_000_000, 1_500).unwrap().size, Lots(500));
+    assert_eq!(take(100_000_000_000, -1_500).unwrap().size, Lots(3_500));
+    let full = take(100_000_000_000, 2_000);
+    assert!(matches!(full, Err(RiskError::PoolBelowMargin { .. })));
 }

@@ -188,6 +188,37 @@ fn a_step_grows_dearer_with_live_time() {
     );
 }
 
+proptest! {
+    #![proptest_config(config(10_000))]
+
+    /// 8.4: an account found at E_M = MM and closed whole keeps at least half of its equity, however
+    /// long the auction has run and in however many steps it is closed.
+    #[test]
+    fn an_account_found_at_maintenance_keeps_half(lots in 1_000i64..1 << 24, live_s in 0u64..2_000, parts in prop::collection::vec(1i64..=100, 0..4)) {
+        let book = one_asset();
+        let equity = lots * 100_000 - 1;
+        let mut account = TestAccount::default().with_balance(0, equity).with_position(0, lots, -lots * 1_000_000);
+        let target = Target::Position { slot: 0, liquidator_slot: 0 };
+        let sizes = parts.iter().map(|part| (lots * part / 400).max(1)).chain([1 << 40]);
+        for size in sizes {
+            if let Ok(plan) = plan_at(&book, &account, &rich(), target, size, live_s) {
+                account = written(&account, &plan.account);
+            }
+        }
+        let left = assess(&book, &account).net_asset_value.0;
+        prop_assert!(2 * left >= equity - 8, "{left} of {equity}");
+        // The whole of it at once is no different; the atom below Maintenance is the account's own.
+        let mut whole = TestAccount::default().with_balance(0, equity).with_position(0, lots, -lots * 1_000_000);
+        let mut all = book.clone();
+        all.group.small_requirement = Atoms(i64::MAX);
+        let plan = plan_at(&all, &whole, &rich(), target, lots, live_s).unwrap();
+        prop_assert_eq!(plan.stopped_by, StoppedBy::SmallRequirement);
+        whole = written(&whole, &plan.account);
+        prop_assert_eq!(whole.positions[0].size, Lots(0));
+        prop_assert!(2 * assess(&all, &whole).net_asset_value.0 >= equity - 1);
+    }
+}
+
 /// Slots of two positions with a size, or of a borrow and a deposit.
 fn any_pair(account: &TestAccount, choice: usize) -> Option<Target> {
     let open: Vec<usize> = (0..account.positions.len())
