@@ -19,12 +19,13 @@ use crate::units::{Atoms, Carry48, Dust48, Lots, Price};
 #[inline]
 #[must_use]
 pub const fn carry_value_floor(size: Lots, carry: Carry48) -> Atoms {
-    let (magnitude, rest) = product(size, carry);
-    Atoms(if (size.0 < 0) == (carry.0 < 0) {
-        positive(magnitude)
-    } else {
-        negative(magnitude.saturating_add(rest as u64))
-    })
+    if carry.0 == 0 {
+        return Atoms(0);
+    }
+    match product(size, carry) {
+        Some((floor, _)) => Atoms(floor),
+        None => Atoms(wide_value(size, carry, false)),
+    }
 }
 
 /// `size * F`, ceil: what judging takes from a position's worth (1.4, 7.2). Saturates at the ends of
@@ -32,37 +33,66 @@ pub const fn carry_value_floor(size: Lots, carry: Carry48) -> Atoms {
 #[inline]
 #[must_use]
 pub const fn carry_value_ceil(size: Lots, carry: Carry48) -> Atoms {
-    let (magnitude, rest) = product(size, carry);
-    Atoms(if (size.0 < 0) == (carry.0 < 0) {
-        positive(magnitude.saturating_add(rest as u64))
-    } else {
-        negative(magnitude)
-    })
+    if carry.0 == 0 {
+        return Atoms(0);
+    }
+    match product(size, carry) {
+        Some((floor, rest)) => Atoms(floor.wrapping_add(rest as i64)),
+        None => Atoms(wide_value(size, carry, true)),
+    }
 }
 
-/// `|size| * |F| / 2^48`, floor, and whether anything was cut off; saturates at `u64::MAX`.
+/// `size * F / 2^48`, floor, and whether anything was cut off; `None` unless `|size| < 2^32`,
+/// `|F| < 2^95` and the result is within 2^62.
 ///
-/// F's magnitude is split in words, `high * 2^64 + low`: the high word adds `|size| * high * 2^16`
-/// whole atoms, and only the low one has a fraction. No 128-bit product is called.
+/// Three products of 32-bit halves. F is taken in two's complement, `high * 2^64 + middle * 2^32 +
+/// low` with a signed high part, so that the floor needs no look at its sign: only a short's F is
+/// negated.
 #[inline]
-const fn product(size: Lots, carry: Carry48) -> (u64, bool) {
-    if size.0 == 0 || carry.0 == 0 {
-        return (0, false);
+const fn product(size: Lots, carry: Carry48) -> Option<(i64, bool)> {
+    const HALF: u64 = 0xffff_ffff;
+    let (lots, carry) = if size.0 < 0 {
+        (size.0.wrapping_neg() as u64, carry.0.wrapping_neg())
+    } else {
+        (size.0 as u64, carry.0)
+    };
+    let (high, rest) = ((carry >> 64) as i64, carry as u64);
+    if lots >> 32 != 0 || (high.wrapping_add(1 << 31) as u64) >> 32 != 0 {
+        return None;
     }
+    // (2^32 - 1)^2 + 2^32 - 1 < 2^64; the signed one is within 2^63 - 2^31 and gains below 2^32.
+    let low = lots.wrapping_mul(rest & HALF);
+    let middle = lots.wrapping_mul(rest >> 32).wrapping_add(low >> 32);
+    let top = (lots as i64)
+        .wrapping_mul(high)
+        .wrapping_add((middle >> 32) as i64);
+    if (top.wrapping_add(1 << 46) as u64) >> 47 != 0 {
+        return None;
+    }
+    let floor = (top << 16) | ((middle & HALF) >> 16) as i64;
+    Some((floor, (low & HALF) | (middle & 0xffff) != 0))
+}
+
+/// The same beyond those bounds, by magnitudes. Saturates at the ends of `i64`.
+#[inline(never)]
+const fn wide_value(size: Lots, carry: Carry48, up: bool) -> i64 {
     let lots = size.0.unsigned_abs();
     let magnitude = carry.0.unsigned_abs();
     let (high, low) = ((magnitude >> 64) as u64, magnitude as u64);
-    let fraction = umul_shift_floor(lots, low, 48);
-    // The fraction is what the low 48 bits of the product hold; they do not depend on its height.
-    let rest = lots.wrapping_mul(low) << 16 != 0;
-    if high == 0 {
-        return (fraction, rest);
-    }
+    // The high word adds whole atoms; the low 48 bits of the low word's product are the part.
+    let part = umul_shift_floor(lots, low, 48);
+    let rest = (lots.wrapping_mul(low) << 16 != 0) as u64;
     let (over, whole) = wide_mul(lots, high);
-    if over != 0 || whole >> 48 != 0 {
-        return (u64::MAX, rest);
+    let value = if over != 0 || whole >> 48 != 0 {
+        u64::MAX
+    } else {
+        part.saturating_add(whole << 16)
+    };
+    if (size.0 < 0) == (carry.0 < 0) {
+        positive(value.saturating_add(rest * up as u64))
+    } else {
+        negative(value.saturating_add(rest * !up as u64))
     }
-    (fraction.saturating_add(whole << 16), rest)
 }
 
 /// F of both sides of a market (7.2).
