@@ -1,11 +1,15 @@
 //! The risk engine against its specification: rounding, an independent implementation in rationals,
 //! the laws of margin-spec 5.9, conservation, liquidation, and the figures of `docs/risk.md`.
 
+mod auction;
 mod black76;
 mod carry;
 mod common;
+mod deleverage;
 mod examples;
 mod fill;
+mod hedges;
+mod interest;
 mod jumps;
 mod laws;
 mod liquidation;
@@ -19,7 +23,9 @@ mod ranges;
 mod reference;
 mod risk_array;
 mod series;
+mod settle;
 mod settlement;
 mod shares;
 mod slice;
+mod takeover;
 mod vectors;
