@@ -11,6 +11,7 @@ mod fill;
 mod hedges;
 mod interest;
 mod jumps;
+mod kept;
 mod laws;
 mod liquidation;
 mod listing;
