@@ -3,6 +3,7 @@
 
 mod black76;
 mod carry;
+mod chart;
 mod common;
 mod examples;
 mod fill;
