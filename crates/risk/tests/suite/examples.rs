@@ -63,6 +63,97 @@ fn cash(whole: i64) -> TestAccount {
     TestAccount::default().with_balance(0, whole * USD)
 }
 
+/// `10%`, `0.25%`.
+fn percent(ratio: Ppm) -> String {
+    let places = format!("{}.{:04}", ratio.0 / 10_000, ratio.0 % 10_000);
+    let kept = places.trim_end_matches('0').trim_end_matches('.');
+    format!("{kept}%")
+}
+
+/// `1.5`.
+fn ratio(ratio: Ppm) -> String {
+    let places = format!("{}.{:06}", ratio.0 / 1_000_000, ratio.0 % 1_000_000);
+    String::from(places.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// Docs: what the examples are computed with.
+#[test]
+fn the_inputs_are_printed() {
+    let terms = linear_terms();
+    documented(&[format!(
+        "Range {}, `init_factor` {}, basis {}, unwind {}, token weights {} and {}, b = {}.",
+        percent(terms.range),
+        ratio(terms.init_factor),
+        percent(terms.basis_rate),
+        percent(terms.unwind_rate),
+        ratio(Ppm(WEIGHTS[0])),
+        ratio(Ppm(WEIGHTS[1])),
+        ratio(Ppm(u32::from(terms.systematic) * 1_000))
+    )]);
+    let group = empty_book().group;
+    documented(&[format!(
+        "{} of the sum of the scans",
+        percent(group.gross_min)
+    )]);
+    documented(&[format!(
+        "{} of the asset's price for each short lot",
+        percent(terms.short_option_min)
+    )]);
+    documented(&[format!(
+        "less than ${}, or stands behind a requirement under ${},",
+        dollars(group.min_notional),
+        dollars(group.small_requirement)
+    )]);
+
+    let option = array_terms(OptionSide::Call);
+    documented(&[format!(
+        "A lot is ${}. Call and put have strike {}, {} days, volatility {}; volatility range {}.",
+        option.contract.forward / 1_000_000 >> STRIKE_SHIFT,
+        option.contract.strike / 1_000_000 >> STRIKE_SHIFT,
+        option.contract.time_s / 86_400,
+        percent(option.contract.sigma),
+        percent(option.vol_range)
+    )]);
+}
+
+/// Docs: the table of tiers, with bounds 2% off: what equity moves by, and whether a scan is left.
+#[test]
+fn prices_in_doubt_count_as_the_table_says() {
+    let mut book = market();
+    book.qualities[1].bound_down = Frac40((1 << 40) / 50);
+    book.qualities[1].bound_up = Frac40((1 << 40) / 50);
+    let long = cash(200).with_position(0, 1_000, -1_000 * USD);
+    let short = cash(200).with_position(0, -1_000, 1_000 * USD);
+    let mut moved = |account: &TestAccount, tier, stance| {
+        book.qualities[1].tier = tier;
+        let terms = InitialTerms {
+            stance,
+            ..InitialTerms::COUNTED
+        };
+        let found = assess_with(&book, account, terms);
+        let [kept, less] = [found.maintenance, found.initial].map(|h| h.equity.0 - 200 * USD);
+        assert_eq!(kept, less, "one judgement, both requirements");
+        (kept, found.maintenance_parts.scan().0 / USD)
+    };
+
+    let held = |moved: i64| (moved * USD, 100);
+    for account in [&long, &short] {
+        assert_eq!(moved(account, Tier::Ok, Stance::Against), held(0));
+        assert_eq!(moved(account, Tier::Wide, Stance::Against), held(-20));
+        assert_eq!(moved(account, Tier::Diverged, Stance::Against), held(-20));
+        assert_eq!(moved(account, Tier::Wide, Stance::InFavour), held(0));
+        assert_eq!(moved(account, Tier::Diverged, Stance::InFavour), held(20));
+        assert_eq!(moved(account, Tier::Stale, Stance::Plain), held(0));
+    }
+    for tier in [Tier::Stale, Tier::Invalid] {
+        assert_eq!(moved(&long, tier, Stance::Against), held(-1_000));
+        assert_eq!(moved(&short, tier, Stance::Against), held(-120));
+        for account in [&long, &short] {
+            assert_eq!(moved(account, tier, Stance::InFavour), (120 * USD, 0));
+        }
+    }
+}
+
 /// Docs: "One long".
 #[test]
 fn one_long() {
@@ -319,7 +410,6 @@ fn an_option_has_a_risk_array() {
         let cents = ((forward >> STRIKE_SHIFT) + 5_000) / 10_000;
         dollars(Atoms(cents as i64 * 10_000))
     };
-    let percent = |sigma: Ppm| format!("{}%", sigma.0 / 10_000);
     let [down, up] = [-1, 1].map(|direction| percent(scenario_sigma(&terms, direction)));
     let mut lines = vec![format!(
         "| scenarios | price | call, {up} | call, {down} | put, {up} | put, {down} |"
