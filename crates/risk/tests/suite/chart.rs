@@ -3,7 +3,6 @@
 
 use crate::examples::dollars;
 use keel_risk::{Atoms, SPAN_16};
-use std::fmt::Write;
 
 const LEFT: i64 = 74;
 const STEP: i64 = 40;
@@ -52,12 +51,18 @@ fn tenths(n: i64) -> String {
     format!("{}.{}", n / 10, n % 10)
 }
 
+fn line(svg: &mut String, element: &str) {
+    svg.push_str(element);
+    svg.push('\n');
+}
+
 fn text(svg: &mut String, (x, y): (i64, i64), anchor: &str, words: &str) {
-    writeln!(
+    line(
         svg,
-        "<text x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\" fill=\"{TEXT}\">{words}</text>"
-    )
-    .unwrap();
+        &format!(
+            "<text x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\" fill=\"{TEXT}\">{words}</text>"
+        ),
+    );
 }
 
 fn legend(svg: &mut String, scans: [Atoms; 3]) {
@@ -68,12 +73,13 @@ fn legend(svg: &mut String, scans: [Atoms; 3]) {
             1 => diamond(svg, x, 180),
             _ => {
                 let colour = COLOURS[2];
-                writeln!(
+                line(
                     svg,
-                    "<rect x=\"{}\" y=\"12\" width=\"12\" height=\"12\" fill=\"{colour}\"/>",
-                    x - 6
-                )
-                .unwrap();
+                    &format!(
+                        "<rect x=\"{}\" y=\"12\" width=\"12\" height=\"12\" fill=\"{colour}\"/>",
+                        x - 6
+                    ),
+                );
             }
         }
         let words = format!("{name}: scan {}", dollars(scan));
@@ -86,11 +92,12 @@ fn axes(svg: &mut String) {
     for level in [100, 50, 0, -50, -100] {
         let y = ZERO - level * TEN_DOLLARS / 10;
         let opacity = if level == 0 { "1" } else { "0.3" };
-        writeln!(
+        line(
             svg,
-            "<line x1=\"{LEFT}\" y1=\"{y}\" x2=\"{right}\" y2=\"{y}\" stroke=\"{TEXT}\" stroke-opacity=\"{opacity}\"/>"
-        )
-        .unwrap();
+            &format!(
+                "<line x1=\"{LEFT}\" y1=\"{y}\" x2=\"{right}\" y2=\"{y}\" stroke=\"{TEXT}\" stroke-opacity=\"{opacity}\"/>"
+            ),
+        );
         let words = match level {
             0 => "0".into(),
             1.. => format!("+${level}"),
@@ -107,34 +114,37 @@ fn bar(svg: &mut String, x: i64, gain: i64) {
     let (zero, end) = (ZERO * 10, height(gain));
     let (top, tall) = (zero.min(end), (zero - end).abs());
     let colour = COLOURS[2];
-    writeln!(
+    line(
         svg,
-        "<rect x=\"{}\" y=\"{}\" width=\"22\" height=\"{}\" fill=\"{colour}\"/>",
-        x - 11,
-        tenths(top),
-        tenths(tall)
-    )
-    .unwrap();
+        &format!(
+            "<rect x=\"{}\" y=\"{}\" width=\"22\" height=\"{}\" fill=\"{colour}\"/>",
+            x - 11,
+            tenths(top),
+            tenths(tall)
+        ),
+    );
 }
 
 fn circle(svg: &mut String, x: i64, y: i64) {
     let colour = COLOURS[0];
-    writeln!(
+    line(
         svg,
-        "<circle cx=\"{x}\" cy=\"{}\" r=\"5\" fill=\"{colour}\"/>",
-        tenths(y)
-    )
-    .unwrap();
+        &format!(
+            "<circle cx=\"{x}\" cy=\"{}\" r=\"5\" fill=\"{colour}\"/>",
+            tenths(y)
+        ),
+    );
 }
 
 fn diamond(svg: &mut String, x: i64, y: i64) {
     let colour = COLOURS[1];
-    writeln!(
+    line(
         svg,
-        "<path d=\"M{x} {}l6 6l-6 6l-6 -6z\" fill=\"{colour}\"/>",
-        tenths(y - 60)
-    )
-    .unwrap();
+        &format!(
+            "<path d=\"M{x} {}l6 6l-6 6l-6 -6z\" fill=\"{colour}\"/>",
+            tenths(y - 60)
+        ),
+    );
 }
 
 fn scenario_label(svg: &mut String, column: usize, number: usize) {
@@ -149,7 +159,7 @@ fn scenario_label(svg: &mut String, column: usize, number: usize) {
 }
 
 /// One label for each price of the scenarios, in percent of a range of 10%, to the nearest tenth. The
-/// outermost, of which a third counts, are marked.
+/// outermost, which count 33%, are marked.
 fn price_labels(svg: &mut String) {
     let ends = LEFT + STEP * BY_PRICE.len() as i64 - STEP / 2;
     text(svg, (LEFT + STEP / 2, 380), "middle", "-30%*");
@@ -178,7 +188,7 @@ fn price_labels(svg: &mut String) {
 pub fn check(name: &str, picture: &str) {
     let path = format!("{}/../../docs/img/{name}", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("KEEL_BLESS").is_some() {
-        std::fs::write(&path, picture).unwrap();
+        std::fs::write(&path, picture).expect("docs/img can be written");
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(

@@ -108,8 +108,8 @@ fn the_inputs_are_printed() {
     let option = array_terms(OptionSide::Call);
     documented(&[format!(
         "A lot is ${}. Call and put have strike {}, {} days, volatility {}; volatility range {}.",
-        option.contract.forward / 1_000_000 >> STRIKE_SHIFT,
-        option.contract.strike / 1_000_000 >> STRIKE_SHIFT,
+        (option.contract.forward >> STRIKE_SHIFT) / 1_000_000,
+        (option.contract.strike >> STRIKE_SHIFT) / 1_000_000,
         option.contract.time_s / 86_400,
         percent(option.contract.sigma),
         percent(option.vol_range)
@@ -417,8 +417,9 @@ fn an_option_has_a_risk_array() {
     lines.push("|---|---:|---:|---:|---:|---:|".into());
     let single = |number: usize| {
         let (call, put) = (entry(1, number), entry(2, number));
+        let share = percent(SPAN_16[number - 1].w);
         format!(
-            "| {number}, a third | {} | {call} | | {put} | |",
+            "| {number}, at {share} | {} | {call} | | {put} | |",
             at(number)
         )
     };
