@@ -4,6 +4,7 @@
 mod auction;
 mod black76;
 mod carry;
+mod chart;
 mod common;
 mod deleverage;
 mod examples;
