@@ -1,12 +1,12 @@
 //! Deposits, withdrawals and liquidity: tokens in and out of one balance, as plans.
 
-use crate::book::{Amended, BalanceLeg, Book, Legs, PriceQuality};
+use crate::book::{Amended, BalanceLeg, Book, Legs};
 use crate::error::RiskError;
+use crate::fitness::{require_pool_prices, require_withdrawal_prices};
 use crate::limits::MAX_BANK_TOTAL;
 use crate::margin::Scratch;
 use crate::margin::{self, Assessment, InitialTerms, exposed_assets};
 use crate::pool::{PoolTerms, provide_shares};
-use crate::price::{Action, permits};
 use crate::shares::{credited, deposit_amount, shares_for_withdrawal};
 use crate::units::{Atoms, Index48, Native, Shares};
 
@@ -79,9 +79,10 @@ pub fn plan_deposit<B: Book, L: Legs>(
 
 /// Takes `amount` native units (`u64::MAX`: the whole deposit), burning shares, ceil.
 ///
-/// An account that holds only deposits may always withdraw. Any other needs a price good enough
-/// for a withdrawal of every asset that it is exposed to (2.6), and must end with both healths at
-/// zero or above, positive results counting nothing (4.3, 5.7).
+/// An account that holds only deposits may always withdraw. Any other needs a fresh or a stale price of
+/// every asset that it is exposed to, is judged at the bounds that are worse for it where a price is in
+/// doubt (2.6), and must end with both healths at zero or above, positive results counting nothing
+/// (4.3, 5.7).
 ///
 /// Errors: `NothingToWithdraw`, `InsufficientDeposit`, `PriceUnfit`, `BelowInitial`.
 pub fn plan_withdraw<B: Book, L: Legs>(
@@ -142,9 +143,7 @@ fn judge_withdrawal<B: Book, L: Legs>(
     if !owes(legs) {
         return Ok(margin::both(book, legs, terms, scratch));
     }
-    require_prices(book, legs, Action::Withdraw, |quality| {
-        quality.max_age_withdrawal_s
-    })?;
+    require_withdrawal_prices(book, legs)?;
 
     let assessment = margin::both(book, legs, terms, scratch);
     let (initial, maintenance) = (assessment.initial.health(), assessment.maintenance.health());
@@ -176,39 +175,6 @@ pub fn check_asset_count<L: Legs>(legs: &L, exposed: u32) -> Result<(), RiskErro
     Ok(())
 }
 
-/// Refuses unless every asset that the account is exposed to has a price good enough for `action`
-/// and no older than `max_age_s` of it. An asset without exposure blocks nothing (2.8).
-pub fn require_prices<B: Book, L: Legs>(
-    book: &B,
-    legs: &L,
-    action: Action,
-    max_age_s: impl Fn(&PriceQuality) -> u32,
-) -> Result<(), RiskError> {
-    require_prices_of(book, exposed_assets(book, legs), action, max_age_s)
-}
-
-/// The same for assets that are known already, as bits.
-pub fn require_prices_of<B: Book>(
-    book: &B,
-    mut exposed: u32,
-    action: Action,
-    max_age_s: impl Fn(&PriceQuality) -> u32,
-) -> Result<(), RiskError> {
-    while exposed != 0 {
-        let asset = exposed.trailing_zeros() as u8;
-        exposed &= exposed - 1;
-        let quality = book.quality(asset);
-        if !permits(action, quality.tier) || quality.age_s > max_age_s(&quality) {
-            return Err(RiskError::PriceUnfit {
-                asset,
-                tier: quality.tier,
-                age_s: quality.age_s,
-            });
-        }
-    }
-    Ok(())
-}
-
 /// Quote into a pool, shares of it out (margin-spec 10.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProvidePlan {
@@ -232,9 +198,7 @@ pub fn plan_provide<B: Book, L: Legs>(
     received: u64,
     scratch: &mut Scratch<'_>,
 ) -> Result<ProvidePlan, RiskError> {
-    require_prices(book, legs, Action::Provide, |quality| {
-        quality.max_age_pool_s
-    })?;
+    require_pool_prices(book, legs)?;
     let (at_mark, equity) = margin::equity_at_best(book, legs, scratch);
     if pool.shares != 0 && at_mark.0 <= 0 {
         return Err(RiskError::PoolInsolvent);

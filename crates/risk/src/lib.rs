@@ -8,6 +8,7 @@
 //! - [`margin`]: equities, SPAN scan, requirements, report (4, 5).
 //! - [`options`]: series between refreshes, volatility, settlement, listing (5.8, 6.3, 6.4).
 //! - [`ledger`]: what banks and markets owe, and how a plan changes it (I1 to I3).
+//! - [`fitness`]: which prices serve which plan (2.6).
 //! - [`fill`], [`order`], [`cash`], [`pool`], [`failure`]: plans, each a delta that is judged
 //!   before it is applied (5.7, 8.1, 8.2, 10).
 //!
@@ -22,6 +23,7 @@ pub mod cash;
 pub mod error;
 pub mod failure;
 pub mod fill;
+pub mod fitness;
 pub mod ledger;
 pub mod limits;
 pub mod margin;
@@ -43,6 +45,7 @@ pub use cash::*;
 pub use error::RiskError;
 pub use failure::*;
 pub use fill::*;
+pub use fitness::*;
 pub use ledger::*;
 pub use margin::*;
 pub use options::*;

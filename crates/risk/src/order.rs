@@ -2,17 +2,18 @@
 
 use crate::book::{Amended, Book, Legs, PositionLeg};
 use crate::carry::Carries;
-use crate::cash::{check_asset_count, require_prices, require_prices_of};
+use crate::cash::check_asset_count;
 use crate::error::RiskError;
 use crate::fill::{
     Fill, FillPlan, Reduction, check_limit, check_slip, fill_amount, is_risk_reducing, plan_fill,
 };
+use crate::fitness::{fill_distance, require_prices, require_prices_of};
 use crate::limits::check_growth;
 use crate::margin::Scratch;
 use crate::margin::{self, Health, InitialTerms, exposed_assets};
 use crate::num::ppm_ceil;
 use crate::pool::{PoolTerms, half_spread};
-use crate::price::{Action, permits};
+use crate::price::Action;
 use crate::units::{Atoms, Lots, Ppm};
 
 /// Most legs of one order.
@@ -167,26 +168,22 @@ fn fill_leg<B: Book, T: Legs, M: Legs>(
     let Parties { taker, maker } = *parties;
     let terms = book.instrument(order.instrument);
     let asset = book.asset(terms.asset);
-    let quality = book.quality(terms.asset);
     let (action, most) = match intent {
         Intent::Open => (Action::Increase, Ppm(asset.range.0 / 2)),
         Intent::Close => (Action::Reduce, Ppm(asset.range.0 / 4)),
     };
-    if !permits(action, quality.tier) || quality.age_s > order.market.max_age_fill_s {
-        return Err(RiskError::PriceUnfit {
-            asset: terms.asset,
-            tier: quality.tier,
-            age_s: quality.age_s,
-        });
-    }
+    let asked = (action, order.size.0 > 0);
+    let distance = fill_distance(book, terms.asset, asked, order.market.max_age_fill_s)?;
 
     let before = position_at(taker, order.taker_slot, order.instrument);
     check_size(order, before.size, intent)?;
     let spread = half_spread(
         order.market.base_spread,
-        quality.conf,
+        book.quality(terms.asset).conf,
         order.market.conf_share,
     );
+    // At a bound that is worse for him an exit goes as far as the bound.
+    let (spread, most) = (spread.max(distance), most.max(distance));
     let amount = fill_amount(order.size, terms.mark, spread)?;
     check_limit(order.size, amount, terms.mark, order.limit_price)?;
     check_slip(order.size, amount, terms.mark, most)?;

@@ -3,8 +3,8 @@
 
 use crate::book::{Amended, BalanceLeg, Book, Legs, PositionLeg, QUOTE_RATE};
 use crate::carry::{Carries, position_worth, utilisation};
-use crate::cash::require_prices;
 use crate::error::RiskError;
+use crate::fitness::require_prices;
 use crate::ledger::{BankChange, BankLedger};
 use crate::margin::{self, InitialTerms, Scratch};
 use crate::price::Action;
@@ -82,7 +82,7 @@ pub fn plan_settle<B: Book, W: Legs, L: Legs>(
     if terms.max_amount == 0 {
         return Err(RiskError::ZeroSize);
     }
-    require_prices(book, loser.legs, Action::Reduce, |quality| {
+    require_prices(book, loser.legs, Action::Settle, |quality| {
         quality.max_age_margin_s
     })?;
     let results = results(book, &winner, &loser)?;

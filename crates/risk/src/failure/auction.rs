@@ -3,11 +3,10 @@
 //! liquidator is paid what the market asks and not a fixed fee.
 
 use crate::book::{Book, Legs};
-use crate::cash::require_prices;
 use crate::error::RiskError;
+use crate::fitness::require_liquidation_prices;
 use crate::margin::{self, Health, Scratch, exposed_assets};
 use crate::num::ppm_ceil;
-use crate::price::Action;
 use crate::units::{Atoms, Ppm};
 
 /// The penalty reaches [`MAX_PENALTY`] after this live time, seconds (8.1).
@@ -148,10 +147,8 @@ pub fn plan_clock<B: Book, L: Legs>(
     prints: impl Fn(u8) -> Prints,
     scratch: &mut Scratch<'_>,
 ) -> Result<ClockPlan, RiskError> {
-    require_prices(book, account, Action::Liquidate, |quality| {
-        quality.max_age_liquidation_s
-    })?;
-    let maintenance = margin::maintenance(book, account, scratch);
+    require_liquidation_prices(book, account, 0)?;
+    let maintenance = margin::maintenance_in_favour(book, account, scratch);
     let after = clock.found(maintenance, live_time);
     if clock.started == 0 && after.started != 0 {
         require_prints(exposed_assets(book, account), prints)?;

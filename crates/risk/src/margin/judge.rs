@@ -9,11 +9,8 @@ use crate::margin::scratch::{Header, Scratch, lane};
 use crate::margin::stream::Totals;
 use crate::margin::{Gains, InitialTerms, Parts, Stance};
 use crate::num::ppm_floor_bounded;
-use crate::price::Tier;
+use crate::price::{Tier, stale_bounds};
 use crate::units::{Atoms, Frac40, Ppm};
-
-/// How much farther than its bound a stale price may be, 40 fractional bits, ceil (2.6): 10%.
-const STALE_MARGIN: u64 = (1 << 40) / 10 + 1;
 
 /// What the rows amount to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -311,7 +308,7 @@ pub(crate) fn doubt<const R: usize, B: Book>(
 ) -> i64 {
     let (delta, size) = exposure::<R>(row);
     let quality = book.quality(asset.index);
-    let beyond = |bound: Frac40| Frac40(bound.0.saturating_add(STALE_MARGIN));
+    let (stale_down, stale_up) = stale_bounds(quality.bound_down, quality.bound_up);
     match (stance, asset.tier) {
         (Stance::Plain, _) | (_, Tier::Ok) | (Stance::InFavour, Tier::Wide) => 0,
         (Stance::Against, Tier::Wide | Tier::Diverged) => {
@@ -325,17 +322,10 @@ pub(crate) fn doubt<const R: usize, B: Book>(
         (Stance::Against, Tier::Stale | Tier::Invalid) if delta > 0 => {
             -over_distance(size, Frac40::ONE)
         }
-        (Stance::Against, Tier::Stale | Tier::Invalid) => {
-            -over_distance(size, beyond(quality.bound_up))
-        }
-        (Stance::InFavour, _) => {
-            let bound = if delta > 0 {
-                quality.bound_up
-            } else {
-                quality.bound_down
-            };
-            let stale = asset.tier >= Tier::Stale;
-            over_distance(size, if stale { beyond(bound) } else { bound })
-        }
+        (Stance::Against, Tier::Stale | Tier::Invalid) => -over_distance(size, stale_up),
+        (Stance::InFavour, Tier::Diverged) if delta > 0 => over_distance(size, quality.bound_up),
+        (Stance::InFavour, Tier::Diverged) => over_distance(size, quality.bound_down),
+        (Stance::InFavour, _) if delta > 0 => over_distance(size, stale_up),
+        (Stance::InFavour, _) => over_distance(size, stale_down),
     }
 }

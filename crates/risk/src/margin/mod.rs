@@ -16,6 +16,7 @@ pub use report::{AssetLine, LinePart, MAX_LINES, MarginReport, report};
 pub use scratch::Scratch;
 
 use crate::book::{Book, Legs, QUOTE_RATE};
+use crate::fitness::bit;
 use crate::num::value_floor;
 use crate::shares::amount;
 use crate::units::{Atoms, Lots, Ppm};
@@ -169,7 +170,7 @@ impl InitialTerms {
     pub const WITHDRAWAL: Self = Self {
         gains: Gains::Ignored,
         factor: None,
-        stance: Stance::Plain,
+        stance: Stance::Against,
     };
 }
 
@@ -271,7 +272,12 @@ pub fn equity_at_best<B: Book, L: Legs>(
             .wrapping_add(row[lane::DELTA])
             .wrapping_sub(row[lane::SHORT]);
         let terms = book.asset(row[lane::ASSET] as u8);
-        let share = if net > 0 { terms.up } else { terms.down };
+        let quality = book.quality(row[lane::ASSET] as u8);
+        let share = if net > 0 {
+            terms.up.max(quality.bound_up)
+        } else {
+            terms.down.max(quality.bound_down)
+        };
         equity = equity.saturating_add(over_distance(net.unsigned_abs(), share));
     }
     (Atoms(totals.net), Atoms(equity))
@@ -338,8 +344,4 @@ pub fn exposed_assets<B: Book, L: Legs>(book: &B, legs: &L) -> u32 {
 #[must_use]
 pub fn count_assets<B: Book, L: Legs>(book: &B, legs: &L) -> usize {
     exposed_assets(book, legs).count_ones() as usize
-}
-
-fn bit(asset: u8) -> u32 {
-    1u32.checked_shl(u32::from(asset)).unwrap_or(0)
 }

@@ -7,12 +7,13 @@ mod search;
 mod target;
 
 use crate::book::{Amended, BalanceLeg, Book, Legs, PositionLeg};
-use crate::cash::{check_asset_count, require_prices, require_prices_of};
+use crate::cash::check_asset_count;
 use crate::error::RiskError;
 use crate::failure::auction::penalty_rate;
+use crate::fitness::{require_liquidation_prices, require_prices_of};
 use crate::ledger::{BankChange, MarketChange};
 use crate::limits::check_growth;
-use crate::margin::{self, Health, InitialTerms, Scratch, exposed_assets};
+use crate::margin::{self, Health, InitialTerms, Kept, Scratch, Stance, exposed_assets};
 use crate::price::Action;
 use crate::units::{Atoms, Lots, Ppm, Shares};
 use hand_over::hand_over;
@@ -241,24 +242,30 @@ pub(super) fn plan_step<B: Book, A: Legs, K: Legs>(
     asked: StepTerms,
     scratch: &mut Scratch<'_>,
 ) -> Result<LiquidationPlan, RiskError> {
-    require_prices(book, account, Action::Liquidate, |quality| {
-        quality.max_age_liquidation_s
-    })?;
-    let before = margin::maintenance(book, account, scratch);
-    if !before.is_liquidatable() {
-        return Err(RiskError::NotLiquidatable {
-            equity: before.equity,
-            requirement: before.requirement,
-        });
+    let found = find(book, account, asked.target);
+    let assets = found.as_ref().map_or(0, |taken| taken.assets(book));
+    require_liquidation_prices(book, account, assets)?;
+    let taken = match found {
+        Ok(taken) => taken,
+        Err(nothing) => {
+            let healthy = margin::maintenance_in_favour(book, account, scratch);
+            return Err(not_liquidatable(healthy).unwrap_or(nothing));
+        }
+    };
+    let replaced = taken.legs();
+    let slots = (replaced.positions.as_slice(), replaced.balances.as_slice());
+    let mut kept = Kept::new(book, account, Stance::InFavour, slots, scratch);
+    let before = kept.try_legs(slots, scratch);
+    if let Some(refusal) = not_liquidatable(before) {
+        return Err(refusal);
     }
-    let taken = find(book, account, asked.target)?;
     if asked.max_size.0 <= 0 {
         return Err(RiskError::ZeroSize);
     }
 
     let mut search = Search {
         book,
-        account,
+        kept,
         taken: &taken,
         before,
         terms: asked.terms,
@@ -279,8 +286,16 @@ pub(super) fn plan_step<B: Book, A: Legs, K: Legs>(
     let mut plan = hand_over(book, liquidator, &asked, &taken, &step)?;
     plan.before = before;
     plan.stopped_by = stopped_by;
-    judge_liquidator(book, liquidator, &plan, asked.taker, scratch)?;
+    judge_liquidator(book, liquidator, &plan, (asked.taker, assets), scratch)?;
     Ok(plan)
+}
+
+/// Why an account of this Maintenance may not be liquidated, if so.
+fn not_liquidatable(found: Health) -> Option<RiskError> {
+    (!found.is_liquidatable()).then_some(RiskError::NotLiquidatable {
+        equity: found.equity,
+        requirement: found.requirement,
+    })
 }
 
 /// The liquidator stays within his limits and ends at or above Initial.
@@ -288,7 +303,7 @@ fn judge_liquidator<B: Book, K: Legs>(
     book: &B,
     liquidator: &K,
     plan: &LiquidationPlan,
-    taker: Taker,
+    (taker, taken): (Taker, u32),
     scratch: &mut Scratch<'_>,
 ) -> Result<(), RiskError> {
     for (slot, position) in plan.liquidator.positions.as_slice() {
@@ -300,7 +315,9 @@ fn judge_liquidator<B: Book, K: Legs>(
     let amended = plan.liquidator.of(liquidator);
     let exposed = exposed_assets(book, &amended);
     check_asset_count(&amended, exposed)?;
-    require_prices_of(book, exposed, Action::Liquidate, |quality| {
+    // What he takes is priced well enough to be taken.
+    let others = exposed & !taken;
+    require_prices_of(book, others, Action::Reduce, |quality| {
         quality.max_age_margin_s
     })?;
     let initial = margin::initial(book, &amended, InitialTerms::COUNTED, scratch);

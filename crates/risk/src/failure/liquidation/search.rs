@@ -6,7 +6,7 @@ use super::{LegChange, LiquidationTerms, MAX_TRIES, StoppedBy};
 use crate::book::{Book, Legs};
 use crate::error::RiskError;
 use crate::failure::auction::penalty;
-use crate::margin::{self, Health, Scratch};
+use crate::margin::{Health, Kept, Scratch};
 use crate::num::{mul_div_floor, ppm_ceil};
 use crate::units::Atoms;
 
@@ -32,7 +32,8 @@ impl Step {
 
 pub(super) struct Search<'s, 'l, B, A> {
     pub book: &'s B,
-    pub account: &'s A,
+    /// The account, its taken legs to be replaced.
+    pub kept: Kept<'s, B, A>,
     pub taken: &'s Taken,
     pub before: Health,
     pub terms: LiquidationTerms,
@@ -128,7 +129,8 @@ impl<B: Book, A: Legs> Search<'_, '_, B, A> {
 
     /// The account's Maintenance as a change would leave it: the one place that judges a tried size.
     fn evaluate(&mut self, change: &LegChange) -> Health {
-        margin::maintenance(self.book, &change.of(self.account), self.scratch)
+        let tried = (change.positions.as_slice(), change.balances.as_slice());
+        self.kept.try_legs(tried, self.scratch)
     }
 
     /// A penalty of collateral worth `penalty`. Its loss may cost more health than it is worth, where

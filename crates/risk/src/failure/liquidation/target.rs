@@ -1,9 +1,11 @@
 //! Reading the legs that a target names.
 
+use super::{LegChange, NO_BALANCE, Slots};
 use super::{MIN_TAKEN, Target};
 use crate::book::{BalanceLeg, Book, Legs, PositionLeg, QUOTE_RATE};
 use crate::carry::Carries;
 use crate::error::RiskError;
+use crate::fitness::bit;
 use crate::num::{mul_div_floor, value_floor};
 use crate::shares::{borrow_amount, deposit_amount};
 use crate::units::{Index48, Lots, Price};
@@ -38,6 +40,40 @@ pub(super) struct Taken {
     pub borrow: Option<HeldBalance>,
     /// The greatest size.
     pub whole: i64,
+}
+
+impl Taken {
+    /// The assets of the taken legs, the quote left out, as bits.
+    pub fn assets<B: Book>(&self, book: &B) -> u32 {
+        let positions = [self.first, self.second].into_iter().flatten();
+        let positions = positions.map(|held| book.instrument(held.leg.instrument).asset);
+        let balances = [self.deposit, self.borrow].into_iter().flatten();
+        let balances = balances.map(|held| book.rate(held.leg.rate).asset);
+        positions
+            .chain(balances)
+            .fold(0, |bits, asset| bits | bit(asset))
+            & !1
+    }
+
+    /// The taken legs, by slot, as the account holds them.
+    pub fn legs(&self) -> LegChange {
+        let of = |held: HeldPosition| (held.slot, held.leg);
+        let positions = match (self.first, self.second) {
+            (Some(first), Some(second)) => Slots::two([of(first), of(second)]),
+            (Some(first), None) => Slots::one(first.slot, first.leg),
+            _ => Slots::none(PositionLeg::EMPTY),
+        };
+        let of = |held: HeldBalance| (held.slot, held.leg);
+        let balances = match (self.deposit, self.borrow) {
+            (Some(deposit), Some(borrow)) => Slots::two([of(deposit), of(borrow)]),
+            (Some(held), None) | (None, Some(held)) => Slots::one(held.slot, held.leg),
+            _ => Slots::none(NO_BALANCE),
+        };
+        LegChange {
+            positions,
+            balances,
+        }
+    }
 }
 
 /// Reads the target's legs. Error: `NothingToLiquidate` when a slot does not hold what it should.

@@ -7,10 +7,11 @@ mod receive;
 mod search;
 
 use crate::book::{Amended, BalanceLeg, Book, Legs, PositionLeg};
-use crate::cash::{check_asset_count, require_prices, require_prices_of};
+use crate::cash::check_asset_count;
 use crate::error::RiskError;
 use crate::failure::auction::premium;
 use crate::failure::liquidation::{LiquidationTerms, StoppedBy};
+use crate::fitness::{require_liquidation_prices, require_prices_of};
 use crate::ledger::{BankChange, MarketChange};
 use crate::limits::check_growth;
 use crate::margin::{self, Assessment, Health, InitialTerms, Scratch, exposed_assets};
@@ -89,11 +90,11 @@ pub fn plan_take_over<B: Book, A: Legs, K: Legs>(
     buffers: &mut TakeoverBuffers<'_>,
     scratch: &mut Scratch<'_>,
 ) -> Result<TakeoverPlan, RiskError> {
-    require_prices(book, account, Action::Liquidate, |quality| {
-        quality.max_age_liquidation_s
-    })?;
+    // A share of every leg moves, so no asset's price may be stale.
+    require_liquidation_prices(book, account, u32::MAX)?;
+    let in_favour = margin::maintenance_in_favour(book, account, scratch);
     let found = margin::both(book, account, InitialTerms::COUNTED, scratch);
-    if !found.maintenance.is_liquidatable() {
+    if !in_favour.is_liquidatable() || !found.maintenance.is_liquidatable() {
         return Err(RiskError::NotLiquidatable {
             equity: found.maintenance.equity,
             requirement: found.maintenance.requirement,
@@ -175,7 +176,7 @@ fn judge_bidder<B: Book, K: Legs>(
     }
     let exposed = exposed_assets(book, &amended);
     check_asset_count(&amended, exposed)?;
-    require_prices_of(book, exposed, Action::Liquidate, |quality| {
+    require_prices_of(book, exposed, Action::Reduce, |quality| {
         quality.max_age_margin_s
     })?;
     let initial = margin::initial(book, &amended, InitialTerms::COUNTED, scratch);

@@ -1,0 +1,125 @@
+//! Whether the prices behind an account are good enough for what is asked (margin-spec 2.6, 2.8): what
+//! the matrix of [`treatment`] means for plans. An asset without exposure blocks nothing.
+
+use crate::book::{Book, Legs, PriceQuality};
+use crate::error::RiskError;
+use crate::margin::exposed_assets;
+use crate::price::{Action, Tier, Treatment, permits, treatment};
+use crate::units::Ppm;
+
+/// Refuses unless every asset that the account is exposed to has a price good enough for `action` at
+/// the mark, and no older than `max_age_s` of it. Error: `PriceUnfit`.
+pub fn require_prices<B: Book, L: Legs>(
+    book: &B,
+    legs: &L,
+    action: Action,
+    max_age_s: impl Fn(&PriceQuality) -> u32,
+) -> Result<(), RiskError> {
+    require_prices_of(book, exposed_assets(book, legs), action, max_age_s)
+}
+
+/// The same for assets that are known already, as bits.
+pub fn require_prices_of<B: Book>(
+    book: &B,
+    exposed: u32,
+    action: Action,
+    max_age_s: impl Fn(&PriceQuality) -> u32,
+) -> Result<(), RiskError> {
+    each(book, exposed, |_, quality| {
+        permits(action, quality.tier) && quality.age_s <= max_age_s(quality)
+    })
+}
+
+/// Refuses a withdrawal that leaves a borrow or a position, on prices older than it may use. Prices in
+/// doubt do not refuse it: it is then judged with [`crate::Stance::Against`], a stale one whatever its
+/// age (2.6). Error: `PriceUnfit`.
+pub fn require_withdrawal_prices<B: Book, L: Legs>(book: &B, legs: &L) -> Result<(), RiskError> {
+    each(
+        book,
+        exposed_assets(book, legs),
+        |_, quality| match treatment(Action::Withdraw, quality.tier) {
+            Treatment::Refused => false,
+            Treatment::StaleAdverse => true,
+            _ => quality.age_s <= quality.max_age_withdrawal_s,
+        },
+    )
+}
+
+/// Refuses a provision or a redemption unless each asset of the pool's positions has a print that is
+/// fresh enough; bounds of both sources count where they differ (2.6, 10.4). Error: `PriceUnfit`.
+pub fn require_pool_prices<B: Book, L: Legs>(book: &B, pool: &L) -> Result<(), RiskError> {
+    each(book, exposed_assets(book, pool), |_, quality| {
+        quality.tier < Tier::Stale && quality.age_s <= quality.max_age_pool_s
+    })
+}
+
+/// Refuses a step against an account unless its assets' prices serve: fresh ones, or stale ones of
+/// assets that the step does not take (`taken` as bits). It is then judged with
+/// [`crate::Stance::InFavour`] (2.6): one sleeping feed makes nobody unliquidatable, and nobody is
+/// liquidated for a doubtful print. Error: `PriceUnfit`.
+pub fn require_liquidation_prices<B: Book, L: Legs>(
+    book: &B,
+    account: &L,
+    taken: u32,
+) -> Result<(), RiskError> {
+    each(
+        book,
+        exposed_assets(book, account),
+        |asset, quality| match treatment(Action::Liquidate, quality.tier) {
+            Treatment::Refused => false,
+            Treatment::OtherLegsInFavour => taken & bit(asset) == 0,
+            _ => quality.age_s <= quality.max_age_liquidation_s,
+        },
+    )
+}
+
+/// How far from the mark a fill is at least, against the taker: nothing at a good price, the worse
+/// bound where an exit is open at that alone (2.6). Error: `PriceUnfit` where the tier refuses it or the
+/// price is older than `max_age_s`.
+pub fn fill_distance<B: Book>(
+    book: &B,
+    asset: u8,
+    (action, buys): (Action, bool),
+    max_age_s: u32,
+) -> Result<Ppm, RiskError> {
+    let quality = book.quality(asset);
+    let distance = match treatment(action, quality.tier) {
+        Treatment::Allowed | Treatment::AtBounds => Some(Ppm(0)),
+        Treatment::AtWorseBound if buys => Some(quality.bound_up.to_ppm_ceil()),
+        Treatment::AtWorseBound => Some(quality.bound_down.to_ppm_ceil()),
+        _ => None,
+    };
+    match distance {
+        Some(distance) if quality.age_s <= max_age_s => Ok(distance),
+        _ => Err(unfit(asset, &quality)),
+    }
+}
+
+/// An asset as a bit; none beyond 31.
+pub(crate) fn bit(asset: u8) -> u32 {
+    1u32.checked_shl(u32::from(asset)).unwrap_or(0)
+}
+
+fn each<B: Book>(
+    book: &B,
+    mut assets: u32,
+    serves: impl Fn(u8, &PriceQuality) -> bool,
+) -> Result<(), RiskError> {
+    while assets != 0 {
+        let asset = assets.trailing_zeros() as u8;
+        assets &= assets - 1;
+        let quality = book.quality(asset);
+        if !serves(asset, &quality) {
+            return Err(unfit(asset, &quality));
+        }
+    }
+    Ok(())
+}
+
+fn unfit(asset: u8, quality: &PriceQuality) -> RiskError {
+    RiskError::PriceUnfit {
+        asset,
+        tier: quality.tier,
+        age_s: quality.age_s,
+    }
+}
