@@ -1,13 +1,17 @@
 //! The risk engine against its specification: rounding, an independent implementation in rationals,
 //! the laws of margin-spec 5.9, conservation, liquidation, and the figures of `docs/risk.md`.
 
+#![allow(dead_code)]
 mod common;
+mod differential;
 mod examples;
 mod fill;
 mod laws;
 mod liquidation;
 mod num;
+mod portfolios;
 mod price;
 mod reference;
+mod reference_vectors;
 mod shares;
 mod vectors;

@@ -1,0 +1,110 @@
+//! The reference itself against the shared vectors of margin-spec 5.1 to 5.5, options included, to
+//! the last printed digit: what the engine is measured by is measured too.
+
+use crate::common::*;
+use crate::reference::{Exact, Which, ratio, requirement, whole};
+use crate::vectors::{int, list, text};
+use keel_risk::*;
+use num_bigint::BigInt;
+use num_rational::BigRational;
+use num_traits::Signed;
+use serde_json::Value;
+
+/// One asset of a vector: legs are already values, one atom per unit.
+fn add_asset(book: &mut TestBook, account: TestAccount, listed: &Value, which: Which) -> TestAccount {
+    let ppm = |key| Ppm(int(listed, key) as u32);
+    let terms = AssetTerms {
+        lot_price: Price::new(int(listed, "lot_value") as u64, 0).expect("a price"),
+        native_price: Price::ONE,
+        depth: Atoms(int(listed, "depth")),
+        range: ppm("range"),
+        init_factor: ppm("init_factor"),
+        concentration_cap: ppm("conc_cap"),
+        basis_rate: ppm("basis_rate"),
+        unwind_rate: ppm("unwind_rate"),
+        short_option_min: ppm("som"),
+        systematic: (int(listed, "b") / 1_000) as u16,
+        ..plain_asset()
+    };
+    let asset = book.list(terms, [1_000_000; 4], 0);
+    let mut account = account;
+    for leg in list(listed, "linear") {
+        let initial = leg.get("value_init").filter(|_| which != Which::Maintenance);
+        let value = initial.unwrap_or(&leg["value"]).as_i64().expect("a value");
+        if leg["instrument"] == "spot" {
+            account = account.with_balance(asset, value);
+        } else {
+            let linear = InstrumentTerms::linear(InstrumentKind::Perp, asset, Price::ONE);
+            let instrument = book.list_instrument(linear, &[], Greeks::LINEAR);
+            account = account.with_position(instrument, value, 0);
+        }
+    }
+    for leg in list(listed, "options") {
+        let mark = Price::new(int(leg, "mark") as u64, 0).expect("a price");
+        let option = InstrumentTerms::linear(InstrumentKind::Call, asset, mark);
+        let array: Vec<i32> = list(leg, "array")
+            .iter()
+            .map(|gain| gain.as_i64().and_then(|gain| i32::try_from(gain).ok()).expect("a gain"))
+            .collect();
+        let instrument = book.list_instrument(option, &array, Greeks::LINEAR);
+        account = account.with_position(instrument, int(leg, "size"), 0);
+    }
+    account
+}
+
+fn exact(case: &Value, which: Which) -> Exact {
+    let mut book = empty_book();
+    let mut account = TestAccount::default();
+    for listed in list(case, "assets") {
+        account = add_asset(&mut book, account, listed, which);
+    }
+    requirement(&book, &account, which)
+}
+
+/// A printed decimal, exactly.
+fn decimal(text: &str) -> BigRational {
+    let (units, rest) = text.split_once('.').unwrap_or((text, ""));
+    let digits: BigInt = format!("{units}{rest}").parse().expect("digits");
+    ratio(digits, BigInt::from(10).pow(rest.len() as u32))
+}
+
+/// Whether a figure of the reference is the printed one, as far as it is printed.
+fn agrees(ours: &BigRational, printed: &str) -> bool {
+    (ours - decimal(printed)).abs() <= ratio(1, 1_000_000)
+}
+
+#[test]
+fn the_reference_meets_every_shared_vector() {
+    let Some(text) = text() else {
+        println!("no vectors: set KEEL_VECTORS to margin.json");
+        return;
+    };
+    let file: Value = serde_json::from_str(&text).unwrap();
+    let cases = list(&file, "cases");
+    for case in cases {
+        let name = &case["name"];
+        let expected = &case["expected"];
+        let maintenance = exact(case, Which::Maintenance);
+        let initial = exact(case, Which::Initial(None));
+        let printed = |key: &str| expected[key].as_str().expect("a figure");
+        // A root is compared within the printed digits from both sides.
+        for (exact, key) in [(&maintenance, "maintenance"), (&initial, "initial")] {
+            let (low, high) = (decimal(printed(key)) - ratio(1, 1_000_000), decimal(printed(key)) + ratio(1, 1_000_000));
+            assert!(exact.is_at_most(&high) && !exact.is_at_most(&low), "{name} {key}");
+        }
+
+        let parts = &expected["maintenance_parts"];
+        let figure = |key: &str| parts[key].as_str().expect("a figure");
+        let unit = whole(maintenance.unit.clone());
+        assert!(agrees(&(whole(maintenance.systemic.clone()) / &unit), figure("Y")), "{name} Y");
+        let gross = whole(&maintenance.sum_of_scans * maintenance.gross_min) / &unit / whole(1_000_000);
+        assert!(agrees(&gross, figure("gross_floor")), "{name} gross");
+        assert_eq!(maintenance.cushion, i128::from(int(parts, "cushion")), "{name} cushion");
+        let x = decimal(figure("X"));
+        let squared = whole(maintenance.one_factor_squared.clone()) / (&unit * &unit * whole(1_000_000));
+        let apart = (&x * &x - squared).abs();
+        assert!(apart <= (x + whole(1)) * ratio(3, 1_000_000), "{name} X");
+    }
+    println!("{} vectors met by the reference", cases.len());
+    assert!(cases.len() >= 54);
+}
