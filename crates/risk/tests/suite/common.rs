@@ -132,6 +132,7 @@ impl TestBook {
         let mut book = self.clone();
         book.group.extremes.down.reach = 255;
         book.group.extremes.down.scenario.k_num = -127;
+        book.group.extremes.down.scenario.k_den = 1;
         book
     }
 }
@@ -357,7 +358,7 @@ pub fn any_portfolio(
 }
 
 /// How many units of `price` are worth about `value`.
-fn units(value: i64, price: Price) -> i64 {
+pub fn units(value: i64, price: Price) -> i64 {
     let wide = (i128::from(value) << price.shift()) / i128::from(price.mantissa());
     i64::try_from(wide).expect("few enough units")
 }

@@ -391,7 +391,7 @@ fn reaches_the_end(book: &TestBook, account: &TestAccount, slot: usize, size: i6
 }
 
 proptest! {
-    #![proptest_config(config(3_000))]
+    #![proptest_config(config(10_000))]
 
     /// I2, I8, 8.1, 8.2: every step raises health by at least half of what it would without penalty,
     /// loses no atom, and passes the end by at most one lot unless it takes the leg whole.

@@ -23,7 +23,7 @@ fn saturated(exact: BigInt) -> i64 {
 }
 
 proptest! {
-    #![proptest_config(config(4_000))]
+    #![proptest_config(config(10_000))]
 
     #[test]
     fn products_are_exact(a in any::<u64>(), b in prop_oneof![any::<u64>(), any_magnitude(64)]) {

@@ -3,6 +3,7 @@
 use crate::common::*;
 use keel_risk::limits::{MAX_BALANCES, MAX_POSITIONS};
 use keel_risk::*;
+use proptest::prelude::*;
 
 /// SplitMix64 (Steele, Lea, Flood 2014): every seed another stream.
 #[derive(Clone, Debug)]
@@ -39,7 +40,11 @@ impl Draw {
 
     pub fn signed(&mut self, bits: u32) -> i64 {
         let magnitude = self.magnitude(bits);
-        if self.chance(50) { magnitude } else { -magnitude }
+        if self.chance(50) {
+            magnitude
+        } else {
+            -magnitude
+        }
     }
 
     pub fn pick<T: Copy>(&mut self, of: &[T]) -> T {
@@ -131,7 +136,11 @@ impl Recipe {
                 rate.borrow_index = Index48(Index48::ONE.0 + draw.magnitude(48) as u64);
             }
             for number in 0..self.linear {
-                let kind = if number == 0 { InstrumentKind::Perp } else { InstrumentKind::Future };
+                let kind = if number == 0 {
+                    InstrumentKind::Perp
+                } else {
+                    InstrumentKind::Future
+                };
                 let mut linear = InstrumentTerms::linear(kind, asset, terms.lot_price);
                 self.accrue(draw, &mut linear);
                 book.list_instrument(linear, &[], Greeks::LINEAR);
@@ -168,7 +177,8 @@ impl Recipe {
 
     fn accrue(&self, draw: &mut Draw, terms: &mut InstrumentTerms) {
         if self.accrued && draw.chance(60) {
-            let mut carry = || Carry48((i128::from(draw.signed(24)) << 40) + i128::from(draw.signed(47)));
+            let mut carry =
+                || Carry48((i128::from(draw.signed(24)) << 40) + i128::from(draw.signed(47)));
             (terms.carry_long, terms.carry_short) = (carry(), carry());
         }
     }
@@ -180,9 +190,18 @@ impl Recipe {
         let strike = forward * draw.between(50, 150) / 100;
         let premium = forward * draw.between(1, 30) / 100;
         let call = draw.chance(50);
-        let model = Model { forward, strike, premium, call };
+        let model = Model {
+            forward,
+            strike,
+            premium,
+            call,
+        };
         let mut terms = InstrumentTerms {
-            kind: if call { InstrumentKind::Call } else { InstrumentKind::Put },
+            kind: if call {
+                InstrumentKind::Call
+            } else {
+                InstrumentKind::Put
+            },
             mark: price((model.value(forward, 0) as u64).max(1) << 8, 8),
             delta: Delta30(model.delta()),
             ..InstrumentTerms::linear(InstrumentKind::Call, asset, lot)
@@ -192,11 +211,17 @@ impl Recipe {
             terms.surcharge = Atoms(draw.magnitude(20));
         }
         let range = i64::from(book.asset(asset).range.0);
-        let mut array: Vec<i32> = book.scenarios.iter().map(|s| model.gain(s, range)).collect();
+        let mut array: Vec<i32> = book
+            .scenarios
+            .iter()
+            .map(|s| model.gain(s, range))
+            .collect();
         if self.wild {
             match draw.between(0, 9) {
                 0..=3 => array.iter_mut().for_each(|a| *a = draw.signed(30) as i32),
-                4 => array.iter_mut().for_each(|a| *a = draw.pick(&[i32::MIN, i32::MAX, -1, 0])),
+                4 => array
+                    .iter_mut()
+                    .for_each(|a| *a = draw.pick(&[i32::MIN, i32::MAX, -1, 0])),
                 5 => array.truncate(draw.between(0, 15) as usize),
                 _ => {}
             }
@@ -228,7 +253,13 @@ impl Recipe {
         account
     }
 
-    fn hold(&self, draw: &mut Draw, book: &TestBook, account: TestAccount, at: usize) -> TestAccount {
+    fn hold(
+        &self,
+        draw: &mut Draw,
+        book: &TestBook,
+        account: TestAccount,
+        at: usize,
+    ) -> TestAccount {
         let terms = book.instruments[at];
         let most = (1 << 31) - 1;
         // Options are sized by their asset, so that an array's losses compare with linear ones.
@@ -237,11 +268,19 @@ impl Recipe {
             true => draw.signed(31),
             false => lots(draw.signed(self.bits), by),
         };
-        let quote = if draw.chance(60) { draw.signed(self.bits) } else { 0 };
+        let quote = if draw.chance(60) {
+            draw.signed(self.bits)
+        } else {
+            0
+        };
         if draw.chance(self.closed) {
             return account.with_position(at as u8, 0, quote);
         }
-        let size = if size == 0 { draw.pick(&[-1, 1]) } else { size.clamp(-most, most) };
+        let size = if size == 0 {
+            draw.pick(&[-1, 1])
+        } else {
+            size.clamp(-most, most)
+        };
         account.with_position(at as u8, size, quote)
     }
 
@@ -250,6 +289,19 @@ impl Recipe {
         let account = self.account(draw, &book);
         (book, account)
     }
+}
+
+/// Portfolios of a recipe, with up to its assets and bits; these two shrink.
+pub fn any_of(recipe: Recipe) -> impl Strategy<Value = (TestBook, TestAccount)> {
+    let (least, most) = recipe.assets;
+    (least..=most, 8..=recipe.bits, any::<u64>()).prop_map(move |(assets, bits, seed)| {
+        let recipe = Recipe {
+            assets: (assets, assets),
+            bits,
+            ..recipe
+        };
+        recipe.portfolio(&mut Draw(seed))
+    })
 }
 
 /// A rough option: intrinsic value and a premium that fades from the strike and breathes with
@@ -263,7 +315,11 @@ struct Model {
 
 impl Model {
     fn value(&self, forward: i64, vol: i64) -> i64 {
-        let inner = if self.call { forward - self.strike } else { self.strike - forward };
+        let inner = if self.call {
+            forward - self.strike
+        } else {
+            self.strike - forward
+        };
         let far = (forward - self.strike).abs();
         let premium = self.premium * (100 + 25 * vol) / 100;
         inner.max(0) + premium * self.strike / (self.strike + 4 * far)
@@ -293,7 +349,11 @@ fn scenarios(draw: &mut Draw) -> Vec<Scenario> {
             k_num: draw.between(-reach, reach) as i8,
             k_den,
             v: draw.between(-1, 1) as i8,
-            w: if draw.chance(60) { Ppm::ONE } else { draw.ppm(100_000, 1_000_000) },
+            w: if draw.chance(60) {
+                Ppm::ONE
+            } else {
+                draw.ppm(100_000, 1_000_000)
+            },
         }
     };
     (0..draw.between(2, 24)).map(|_| one(draw)).collect()

@@ -263,7 +263,7 @@ fn each_tier_permits_less_than_the_one_before() {
 }
 
 proptest! {
-    #![proptest_config(config(3_000))]
+    #![proptest_config(config(10_000))]
 
     /// 1.3.
     #[test]

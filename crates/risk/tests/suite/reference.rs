@@ -108,7 +108,11 @@ fn holdings(
         let (size, value) = (i128::from(leg.size.0), value(leg.size.0.into(), terms.mark));
         if terms.kind.is_option() {
             let instrument = leg.instrument;
-            asset.options.push(Held { instrument, size, value });
+            asset.options.push(Held {
+                instrument,
+                size,
+                value,
+            });
         } else {
             asset.linear.push(value);
         }
@@ -125,11 +129,19 @@ fn positions(account: &impl Legs) -> impl Iterator<Item = PositionLeg> {
 }
 
 fn maintenance_weight(rate: &RateTerms, owed: bool) -> u32 {
-    if owed { rate.maint_liab_weight.0 } else { rate.maint_asset_weight.0 }
+    if owed {
+        rate.maint_liab_weight.0
+    } else {
+        rate.maint_asset_weight.0
+    }
 }
 
 fn initial_weight(rate: &RateTerms, owed: bool) -> u32 {
-    if owed { rate.init_liab_weight.0 } else { rate.init_asset_weight.0 }
+    if owed {
+        rate.init_liab_weight.0
+    } else {
+        rate.init_asset_weight.0
+    }
 }
 
 /// Equities before they are rounded, in fine atoms.
@@ -152,7 +164,9 @@ pub fn equities(book: &TestBook, account: &impl Legs) -> ExactEquities {
     let maintenance = holdings(book, account, maintenance_weight);
     let initial = holdings(book, account, initial_weight);
     let total = |assets: &BTreeMap<u8, Holding>| {
-        let worth = assets.values().map(|asset| fine(asset.spot) + &asset.result);
+        let worth = assets
+            .values()
+            .map(|asset| fine(asset.spot) + &asset.result);
         worth.fold(fine(cash), |sum, worth| sum + worth)
     };
 
@@ -184,7 +198,11 @@ fn distance(book: &TestBook, index: u8, asset: &Holding) -> BigInt {
         let lots = BigInt::from(leg.size) * delta;
         net += (lots * terms.lot_price.mantissa()) << (62 - terms.lot_price.shift());
     }
-    let share = if net.is_positive() { terms.down } else { terms.up };
+    let share = if net.is_positive() {
+        terms.down
+    } else {
+        terms.up
+    };
     net.abs() * share.0 * MILLION
 }
 
@@ -250,7 +268,9 @@ pub fn requirement(book: &TestBook, account: &impl Legs, which: Which) -> Exact 
         .collect();
 
     // Over the product of all assets' denominators.
-    let product = scans.iter().fold(BigInt::one(), |all, (_, _, scan)| all * &scan.own);
+    let product = scans
+        .iter()
+        .fold(BigInt::one(), |all, (_, _, scan)| all * &scan.own);
     let unit = &product * (MILLION * MILLION * parts);
     let mut lines = BTreeMap::new();
     for (index, asset, scan) in scans {
@@ -302,7 +322,12 @@ fn scan(book: &TestBook, index: u8, asset: &Holding, which: Which, parts: i128) 
             -(linear + BigInt::from(gained.sum::<i128>()) * (MILLION * MILLION * parts))
         })
         .collect();
-    let worst = raw.iter().max().cloned().unwrap_or_default().max(BigInt::zero());
+    let worst = raw
+        .iter()
+        .max()
+        .cloned()
+        .unwrap_or_default()
+        .max(BigInt::zero());
 
     let unit = MILLION * MILLION * parts;
     let multiplier = multiplier(&worst, &terms, BigInt::from(unit * range));
@@ -316,10 +341,13 @@ fn scan(book: &TestBook, index: u8, asset: &Holding, which: Which, parts: i128) 
     // No long is charged more than its value: at most `1 / |shock|` of a loss.
     let falls: Vec<i128> = book.scenarios.iter().map(|s| -shock(s).min(0)).collect();
     let capped = |fall: i128| fall > 0 && &up * fall > &down * -stop;
-    let common = falls.iter().filter(|fall| capped(**fall)).fold(BigInt::one(), |lcm, fall| {
-        let rest = i128::try_from(&lcm % fall).expect("below the divisor");
-        lcm * fall / gcd(*fall, rest)
-    });
+    let common = falls
+        .iter()
+        .filter(|fall| capped(**fall))
+        .fold(BigInt::one(), |lcm, fall| {
+            let rest = i128::try_from(&lcm % fall).expect("below the divisor");
+            lcm * fall / gcd(*fall, rest)
+        });
     let losses = raw.iter().zip(&falls).map(|(loss, fall)| {
         if !loss.is_positive() {
             loss * &down * &common
@@ -359,7 +387,11 @@ fn charges(book: &TestBook, terms: &AssetTerms, asset: &Holding) -> (BigInt, Big
     let long: i128 = legs().filter(|value| *value > 0).sum();
     let short: i128 = -legs().filter(|value| *value < 0).sum::<i128>();
     let traded: i128 = asset.linear.iter().map(|value| value.abs()).sum::<i128>()
-        + asset.options.iter().map(|leg| leg.value.abs()).sum::<i128>()
+        + asset
+            .options
+            .iter()
+            .map(|leg| leg.value.abs())
+            .sum::<i128>()
         + -asset.spot.min(0);
     let sold = asset.options.iter().filter(|leg| leg.size < 0).map(|leg| {
         assert!(book.instrument(leg.instrument).kind.is_option());
@@ -402,10 +434,13 @@ fn aggregate(
             &line.scan * &line.scan * (1_000_000 - b * b)
         })
         .sum();
-    let largest = lines.values().flat_map(|line| &line.losses).map(BigInt::abs).max();
-    let options = || {
-        positions(account).filter(|leg| book.instrument(leg.instrument).kind.is_option())
-    };
+    let largest = lines
+        .values()
+        .flat_map(|line| &line.losses)
+        .map(BigInt::abs)
+        .max();
+    let options =
+        || positions(account).filter(|leg| book.instrument(leg.instrument).kind.is_option());
     let lots = |leg: &PositionLeg| i128::from(leg.size.0).abs();
     Exact {
         one_factor_squared: &together * &together + own,
@@ -487,10 +522,19 @@ impl Exact {
     pub fn tolerance(&self) -> i64 {
         let assets = self.lines.len() as i64;
         let legs: i64 = self.lines.values().map(|line| line.legs).sum();
-        let growth = self.lines.values().map(|line| line.growth).max().unwrap_or(1);
+        let growth = self
+            .lines
+            .values()
+            .map(|line| line.growth)
+            .max()
+            .unwrap_or(1);
         let plain = (24 + 8 * (legs + assets)) * growth.div_euclid(8).max(1);
         let shift = self.largest_bits.saturating_sub(48);
-        let shifted = if shift == 0 { 0 } else { (2 * assets + 2) << shift };
+        let shifted = if shift == 0 {
+            0
+        } else {
+            (2 * assets + 2) << shift
+        };
         plain + shifted
     }
 
@@ -502,15 +546,25 @@ impl Exact {
                 return Ok(());
             }
             let side = if least { "too far above" } else { "below" };
-            Err(format!("{name} {atoms} is {side} the exact one (tolerance {tolerance})"))
+            Err(format!(
+                "{name} {atoms} is {side} the exact one (tolerance {tolerance})"
+            ))
         };
         let over = |name: &str, atoms: Atoms, exact: &BigInt, unit: &BigInt| {
-            let (least, most) = (BigInt::from(atoms.0) * unit, BigInt::from(atoms.0 - tolerance) * unit);
+            let (least, most) = (
+                BigInt::from(atoms.0) * unit,
+                BigInt::from(atoms.0 - tolerance) * unit,
+            );
             within(name, atoms.0, least >= *exact, most <= *exact)
         };
         let (one, ppm) = (fine(1), &self.unit * MILLION);
         over("systemic", parts.systemic, &self.systemic, &self.unit)?;
-        over("gross", parts.gross, &(&self.sum_of_scans * self.gross_min), &ppm)?;
+        over(
+            "gross",
+            parts.gross,
+            &(&self.sum_of_scans * self.gross_min),
+            &ppm,
+        )?;
         over("basis", parts.basis, &self.basis(), &one)?;
         over("unwind", parts.unwind, &self.unwind(), &one)?;
         let root = parts.one_factor.0;
@@ -540,7 +594,11 @@ impl ExactEquities {
         };
         let rows = [
             ("net asset value", found.net_asset_value, &self.net),
-            ("maintenance equity", found.maintenance.equity, &self.maintenance),
+            (
+                "maintenance equity",
+                found.maintenance.equity,
+                &self.maintenance,
+            ),
             ("initial equity", found.initial.equity, initial),
         ];
         for (name, atoms, exact) in rows {

@@ -11,7 +11,12 @@ use num_traits::Signed;
 use serde_json::Value;
 
 /// One asset of a vector: legs are already values, one atom per unit.
-fn add_asset(book: &mut TestBook, account: TestAccount, listed: &Value, which: Which) -> TestAccount {
+fn add_asset(
+    book: &mut TestBook,
+    account: TestAccount,
+    listed: &Value,
+    which: Which,
+) -> TestAccount {
     let ppm = |key| Ppm(int(listed, key) as u32);
     let terms = AssetTerms {
         lot_price: Price::new(int(listed, "lot_value") as u64, 0).expect("a price"),
@@ -29,7 +34,9 @@ fn add_asset(book: &mut TestBook, account: TestAccount, listed: &Value, which: W
     let asset = book.list(terms, [1_000_000; 4], 0);
     let mut account = account;
     for leg in list(listed, "linear") {
-        let initial = leg.get("value_init").filter(|_| which != Which::Maintenance);
+        let initial = leg
+            .get("value_init")
+            .filter(|_| which != Which::Maintenance);
         let value = initial.unwrap_or(&leg["value"]).as_i64().expect("a value");
         if leg["instrument"] == "spot" {
             account = account.with_balance(asset, value);
@@ -40,11 +47,16 @@ fn add_asset(book: &mut TestBook, account: TestAccount, listed: &Value, which: W
         }
     }
     for leg in list(listed, "options") {
-        let mark = Price::new(int(leg, "mark") as u64, 0).expect("a price");
+        // A worthless option: one that is worth less than an atom.
+        let mark = Price::new(int(leg, "mark") as u64, 0).unwrap_or(price(1, 62));
         let option = InstrumentTerms::linear(InstrumentKind::Call, asset, mark);
         let array: Vec<i32> = list(leg, "array")
             .iter()
-            .map(|gain| gain.as_i64().and_then(|gain| i32::try_from(gain).ok()).expect("a gain"))
+            .map(|gain| {
+                gain.as_i64()
+                    .and_then(|gain| i32::try_from(gain).ok())
+                    .expect("a gain")
+            })
             .collect();
         let instrument = book.list_instrument(option, &array, Greeks::LINEAR);
         account = account.with_position(instrument, int(leg, "size"), 0);
@@ -89,19 +101,34 @@ fn the_reference_meets_every_shared_vector() {
         let printed = |key: &str| expected[key].as_str().expect("a figure");
         // A root is compared within the printed digits from both sides.
         for (exact, key) in [(&maintenance, "maintenance"), (&initial, "initial")] {
-            let (low, high) = (decimal(printed(key)) - ratio(1, 1_000_000), decimal(printed(key)) + ratio(1, 1_000_000));
-            assert!(exact.is_at_most(&high) && !exact.is_at_most(&low), "{name} {key}");
+            let (low, high) = (
+                decimal(printed(key)) - ratio(1, 1_000_000),
+                decimal(printed(key)) + ratio(1, 1_000_000),
+            );
+            assert!(
+                exact.is_at_most(&high) && !exact.is_at_most(&low),
+                "{name} {key}"
+            );
         }
 
         let parts = &expected["maintenance_parts"];
         let figure = |key: &str| parts[key].as_str().expect("a figure");
         let unit = whole(maintenance.unit.clone());
-        assert!(agrees(&(whole(maintenance.systemic.clone()) / &unit), figure("Y")), "{name} Y");
-        let gross = whole(&maintenance.sum_of_scans * maintenance.gross_min) / &unit / whole(1_000_000);
+        assert!(
+            agrees(&(whole(maintenance.systemic.clone()) / &unit), figure("Y")),
+            "{name} Y"
+        );
+        let gross =
+            whole(&maintenance.sum_of_scans * maintenance.gross_min) / &unit / whole(1_000_000);
         assert!(agrees(&gross, figure("gross_floor")), "{name} gross");
-        assert_eq!(maintenance.cushion, i128::from(int(parts, "cushion")), "{name} cushion");
+        assert_eq!(
+            maintenance.cushion,
+            i128::from(int(parts, "cushion")),
+            "{name} cushion"
+        );
         let x = decimal(figure("X"));
-        let squared = whole(maintenance.one_factor_squared.clone()) / (&unit * &unit * whole(1_000_000));
+        let squared =
+            whole(maintenance.one_factor_squared.clone()) / (&unit * &unit * whole(1_000_000));
         let apart = (&x * &x - squared).abs();
         assert!(apart <= (x + whole(1)) * ratio(3, 1_000_000), "{name} X");
     }

@@ -1,0 +1,324 @@
+//! 1.6, I14: at its documented maximum every field gives the right answer or a typed refusal; beyond
+//! it judging saturates and never fails.
+
+use crate::common::*;
+use crate::differential::compare;
+use crate::portfolios::{Draw, Recipe};
+use keel_risk::limits::*;
+use keel_risk::*;
+
+/// A figure of a book that has a documented maximum, and how to set it there.
+type AtMost = (&'static str, fn(&mut TestBook));
+
+fn every_asset(book: &mut TestBook, set: impl Fn(&mut AssetTerms)) {
+    book.assets[1..].iter_mut().for_each(set);
+}
+
+fn every_bank(book: &mut TestBook, set: impl Fn(&mut RateTerms)) {
+    book.rates[1..].iter_mut().for_each(set);
+}
+
+fn every_instrument(book: &mut TestBook, set: impl Fn(&mut InstrumentTerms)) {
+    book.instruments.iter_mut().for_each(set);
+}
+
+/// The maxima of `docs/parameters.md`, `limits.rs` and the fields' own documents.
+const MAXIMA: [AtMost; 23] = [
+    ("gross_min", |book| book.group.gross_min = Ppm::ONE),
+    ("upnl_weight", |book| book.group.upnl_weight = Ppm::ONE),
+    ("upnl_cap", |book| book.group.upnl_cap = Atoms(i64::MAX)),
+    ("range", |book| every_asset(book, |a| a.range = Ppm::ONE)),
+    ("init_factor", |book| {
+        every_asset(book, |a| a.init_factor = Ppm(16_000_000))
+    }),
+    ("systematic", |book| {
+        every_asset(book, |a| a.systematic = 1_000)
+    }),
+    ("basis_rate", |book| {
+        every_asset(book, |a| a.basis_rate = Ppm::ONE)
+    }),
+    ("unwind_rate", |book| {
+        every_asset(book, |a| a.unwind_rate = Ppm::ONE)
+    }),
+    ("short_option_min", |book| {
+        every_asset(book, |a| a.short_option_min = Ppm::ONE)
+    }),
+    ("concentration_cap, least depth", |book| {
+        every_asset(book, |a| {
+            (a.concentration_cap, a.depth) = (Ppm(15_000_000), Atoms(1))
+        });
+    }),
+    ("depth", |book| {
+        every_asset(book, |a| {
+            (a.concentration_cap, a.depth) = (Ppm(15_000_000), Atoms((1 << 52) - 1))
+        });
+    }),
+    ("down", |book| every_asset(book, |a| a.down = Frac40::ONE)),
+    ("up", |book| every_asset(book, |a| a.up = Frac40::ONE)),
+    ("maint_asset_weight", |book| {
+        every_bank(book, |b| b.maint_asset_weight = Ppm::ONE)
+    }),
+    ("init_asset_weight", |book| {
+        every_bank(book, |b| b.init_asset_weight = Ppm::ONE)
+    }),
+    ("maint_liab_weight", |book| {
+        every_bank(book, |b| b.maint_liab_weight = Ppm(5_000_000))
+    }),
+    ("init_liab_weight", |book| {
+        every_bank(book, |b| b.init_liab_weight = Ppm(5_000_000))
+    }),
+    ("deposit_index", |book| {
+        every_bank(book, |b| b.deposit_index = Index48(Index48::ONE.0 << 6))
+    }),
+    ("borrow_index", |book| {
+        every_bank(book, |b| b.borrow_index = Index48(Index48::ONE.0 << 6))
+    }),
+    ("surcharge", |book| {
+        every_instrument(book, |i| {
+            if i.kind.is_option() {
+                i.surcharge = Atoms(1 << 30)
+            }
+        });
+    }),
+    ("delta", |book| {
+        every_instrument(book, |i| i.delta = Delta30::ONE)
+    }),
+    ("carry", |book| {
+        every_instrument(book, |i| {
+            (i.carry_long, i.carry_short) = (Carry48(1 << 77), Carry48(-(1 << 77)))
+        });
+    }),
+    ("scenarios", |book| {
+        let far = |index: i64| Scenario {
+            k_num: if index % 2 == 0 { 4 } else { -4 },
+            k_den: 1 + (index % 5) as u8,
+            v: (index % 3 - 1) as i8,
+            w: Ppm::ONE,
+        };
+        every_asset(book, |a| a.range = Ppm(a.range.0.min(250_000)));
+        book.scenarios = (0..MAX_SCENARIOS as i64).map(far).collect();
+        book.group.extremes = extremes(&book.scenarios);
+        book.arrays
+            .iter_mut()
+            .for_each(|array| array.resize(MAX_SCENARIOS, -1));
+    }),
+];
+
+/// Accounts whose legs may be of up to 2^42 atoms, so that the whole judgement stays exact.
+const MODEST: Recipe = Recipe {
+    bits: 40,
+    assets: (1, 4),
+    ..Recipe::TRADER
+};
+
+fn judged_right(name: &str, book: &TestBook, account: &TestAccount) {
+    let found = compare(book, account, InitialTerms::COUNTED);
+    assert_eq!(found, Ok(()), "{name}\n{account:?}\n{book:?}");
+}
+
+/// I14: each field at its maximum, the others as they come.
+#[test]
+fn every_field_at_its_maximum_is_judged_right() {
+    for (number, (name, set)) in MAXIMA.iter().enumerate() {
+        for seed in 0..200 {
+            let mut draw = Draw(seed << 8 | number as u64);
+            let (mut book, account) = MODEST.portfolio(&mut draw);
+            set(&mut book);
+            judged_right(name, &book, &account);
+        }
+    }
+}
+
+/// I14: all fields at their maxima at once, long only, short only and mixed.
+#[test]
+fn all_fields_at_their_maxima_are_judged_right() {
+    for seed in 0..600 {
+        let mut draw = Draw(seed);
+        let (mut book, mut account) = MODEST.portfolio(&mut draw);
+        MAXIMA.iter().for_each(|(_, set)| set(&mut book));
+        let side = |figure: &mut i64| match seed % 3 {
+            0 => *figure = figure.abs(),
+            1 => *figure = -figure.abs(),
+            _ => {}
+        };
+        account
+            .balances
+            .iter_mut()
+            .for_each(|leg| side(&mut leg.shares.0));
+        account
+            .positions
+            .iter_mut()
+            .for_each(|leg| side(&mut leg.size.0));
+        judged_right("all", &book, &account);
+    }
+}
+
+/// A book of `assets` with a perp, a future and two options each, one atom per lot.
+fn flat_book(assets: u8, array: [i32; 16]) -> TestBook {
+    let mut book = empty_book();
+    for _ in 0..assets {
+        let terms = AssetTerms {
+            lot_price: Price::ONE,
+            native_price: Price::ONE,
+            unwind_rate: Ppm(10_000),
+            ..plain_asset()
+        };
+        let asset = book.list(terms, [900_000, 800_000, 1_100_000, 1_200_000], 2);
+        for kind in [InstrumentKind::Call, InstrumentKind::Put] {
+            let option = InstrumentTerms::linear(kind, asset, Price::ONE);
+            book.list_instrument(option, &array, Greeks::LINEAR);
+        }
+    }
+    book
+}
+
+/// Every slot of an account filled: 16 balances, and positions in turn long and short or all alike.
+fn full_account(book: &TestBook, positions: usize, worth: i64, alternate: bool) -> TestAccount {
+    let mut account = TestAccount::default().with_balance(QUOTE_RATE, worth);
+    let sign = |index: usize| if alternate && index % 3 == 0 { -1 } else { 1 };
+    for asset in 1..book.assets.len().min(MAX_BALANCES) {
+        account = account.with_balance(asset as u8, sign(asset) * worth);
+    }
+    let linear = |at: &usize| !book.instruments[*at].kind.is_option();
+    for at in (0..book.instruments.len()).filter(linear).take(positions) {
+        account = account.with_position(at as u8, sign(at / 2) * worth, -sign(at) * worth);
+    }
+    account
+}
+
+/// 1.6: the largest legs that a trader and a pool may have, and 64 times both, are judged exactly.
+#[test]
+fn the_largest_legs_and_64_times_them_are_judged_right() {
+    let trader = flat_book(8, [0; 16]);
+    let pool = flat_book(31, [0; 16]);
+    for alternate in [false, true] {
+        for times in [1, 64] {
+            let worth = times * MAX_LEG_VALUE.0;
+            let account = full_account(&trader, MAX_POSITIONS, worth, alternate);
+            judged_right("trader", &trader, &account);
+            let worth = times * MAX_POOL_LEG_VALUE.0;
+            let account = full_account(&pool, MAX_POOL_POSITIONS, worth, alternate);
+            judged_right("pool", &pool, &account);
+        }
+    }
+}
+
+/// 1.6, 5.8: arrays at the ends of `i32`, at every size for which a loss is below 64 legs.
+#[test]
+fn arrays_at_the_ends_of_their_type_are_judged_right() {
+    let ends = [i32::MIN, i32::MAX, i32::MIN, -1, 0, 1, i32::MAX, i32::MIN];
+    let mut array = [i32::MAX; 16];
+    array[..8].copy_from_slice(&ends);
+    for array in [[i32::MIN; 16], [i32::MAX; 16], array] {
+        let book = flat_book(2, array);
+        for bits in 0..=22 {
+            for (size, other) in [(1i64 << bits, 1), (-(1i64 << bits), 1), (1 << bits, -1)] {
+                let account = TestAccount::default()
+                    .with_balance(QUOTE_RATE, 1 << 40)
+                    .with_position(2, size, 0)
+                    .with_position(3, other * size / 2, 0)
+                    .with_position(6, size, 0);
+                judged_right("array", &book, &account);
+            }
+        }
+    }
+}
+
+/// 1.6: beyond that a loss saturates far above what any account owns; it never wraps into a gain.
+#[test]
+fn a_loss_beyond_every_bound_never_turns_into_a_gain() {
+    for (array, side) in [([i32::MIN; 16], 1), ([i32::MAX; 16], -1)] {
+        let book = flat_book(2, array);
+        for size in [1i64 << 31, 1 << 37, 1 << 53, i64::MAX] {
+            let account = TestAccount::default()
+                .with_balance(QUOTE_RATE, MAX_POOL_LEG_VALUE.0)
+                .with_position(2, side * size, 0);
+            let found = assess(&book, &account);
+            assert!(
+                found.maintenance.requirement.0 >= MAX_JUDGED_VALUE,
+                "{found:?}"
+            );
+            assert!(found.initial.requirement >= found.maintenance.requirement);
+            let wrapped = found.maintenance.requirement.0 > 1 << 62;
+            assert!(!wrapped, "{found:?}");
+        }
+    }
+}
+
+/// 1.6: at 64 times the bound of every figure at once, and at the ends of every type, all that judges
+/// gives an answer, and no answer is below nothing.
+#[test]
+fn nothing_fails_at_the_ends_of_every_type() {
+    for seed in 0..3_000 {
+        let mut draw = Draw(seed);
+        let recipe = if seed % 10 == 0 {
+            Recipe::POOL
+        } else {
+            Recipe {
+                wild: true,
+                ..MODEST
+            }
+        };
+        let (mut book, mut account) = recipe.portfolio(&mut draw);
+        let ends = [
+            i64::MIN,
+            i64::MIN + 1,
+            -1,
+            0,
+            1,
+            i64::MAX,
+            1 << 54,
+            -(1 << 54),
+        ];
+        let mut end = || draw.pick(&ends);
+        for leg in &mut account.positions {
+            (leg.size.0, leg.quote.0) = (end(), end());
+        }
+        account
+            .balances
+            .iter_mut()
+            .for_each(|leg| leg.shares.0 = end());
+        for array in &mut book.arrays {
+            array.iter_mut().for_each(|gain| *gain = end() as i32);
+        }
+        every_instrument(&mut book, |terms| terms.delta = Delta30(i32::MIN));
+        for terms in &mut book.instruments {
+            (terms.carry_long, terms.surcharge) = (Carry48(i128::from(end()) << 64), Atoms(end()));
+        }
+        if seed % 2 == 0 {
+            MAXIMA.iter().for_each(|(_, set)| set(&mut book));
+        }
+        let mut lanes = vec![-1; Scratch::MAX_LANES];
+        let mut scratch = Scratch::new(&mut lanes);
+        for first in [0, 7, usize::MAX] {
+            let told = report(&book, &account, InitialTerms::COUNTED, first, &mut scratch);
+            let found = told.totals;
+            assert!(found.maintenance.requirement.0 >= 0 && found.initial.requirement.0 >= 0);
+        }
+        let _ = equity_at_best(&book, &account, &mut scratch);
+        let _ = net_value(&book, &account, 1);
+        let _ = count_assets(&book, &account);
+    }
+}
+
+/// 1.6: losses above 2^48 are shifted towards plus infinity. Scans of 3 and 4 times 2^47 + 1 with
+/// b = 0 have the exact root 5 times it.
+#[test]
+fn shifted_losses_are_never_rounded_down() {
+    let mut book = empty_book();
+    let terms = AssetTerms {
+        range: Ppm(1_000_000),
+        systematic: 0,
+        lot_price: Price::ONE,
+        ..plain_asset()
+    };
+    book.list(terms, [1_000_000; 4], 1);
+    book.list(terms, [1_000_000; 4], 1);
+    let unit = (1i64 << 47) + 1;
+    let account = TestAccount::default()
+        .with_position(0, 3 * unit, 0)
+        .with_position(1, -4 * unit, 0);
+    let parts = assess(&book, &account).maintenance_parts;
+    assert_eq!(parts.rule, Rule::OneFactor);
+    assert!((5 * unit..5 * unit + 8).contains(&parts.one_factor.0));
+}
