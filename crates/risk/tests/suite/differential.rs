@@ -13,7 +13,10 @@ const EACH: u64 = 10_000;
 
 /// Judges one portfolio by both routes.
 pub fn compare(book: &TestBook, account: &TestAccount, terms: InitialTerms) -> Result<(), String> {
-    let found = assess_with(book, account, terms);
+    let mut lanes = vec![-1; Scratch::MAX_LANES];
+    let mut scratch = Scratch::new(&mut lanes);
+    let told = report(book, account, terms, 0, &mut scratch);
+    let found = told.totals;
     let legs = (account.balances.len() + account.positions.len()) as i64;
     equities(book, account).check(&found, terms.gains, legs)?;
     let maintenance = requirement(book, account, Which::Maintenance);
@@ -23,7 +26,16 @@ pub fn compare(book: &TestBook, account: &TestAccount, terms: InitialTerms) -> R
     let initial = requirement(book, account, Which::Initial(terms.factor));
     initial
         .check(found.initial.requirement, &found.initial_parts)
-        .map_err(|error| format!("Initial: {error}"))
+        .map_err(|error| format!("Initial: {error}"))?;
+
+    for line in &told.lines[..told.lines_len] {
+        let terms = book.asset(line.asset);
+        for (exact, part) in [(&maintenance, &line.maintenance), (&initial, &line.initial)] {
+            let asset = exact.lines.get(&line.asset).ok_or("a line of no asset")?;
+            asset.check(part, &terms, exact)?;
+        }
+    }
+    Ok(())
 }
 
 fn any_terms(draw: &mut Draw) -> InitialTerms {

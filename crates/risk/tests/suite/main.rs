@@ -13,6 +13,7 @@ mod num;
 mod peaks;
 mod portfolios;
 mod price;
+mod proofs;
 mod reference;
 mod reference_vectors;
 mod shares;

@@ -584,6 +584,39 @@ impl Exact {
     }
 }
 
+impl ExactLine {
+    /// Checks a report's part of this asset: its net exactly, its scan and charges rounded up by at
+    /// most the tolerance, a worst scenario that is one, and the multiplier.
+    pub fn check(&self, part: &LinePart, terms: &AssetTerms, exact: &Exact) -> Result<(), String> {
+        let tolerance = exact.tolerance();
+        let over = |name: &str, atoms: Atoms, exact: &BigInt, unit: &BigInt| {
+            let more: BigInt = BigInt::from(atoms.0) * unit - exact;
+            let right = !more.is_negative() && more <= unit * tolerance;
+            right.then_some(()).ok_or(format!("{name} {}", atoms.0))
+        };
+        let one = fine(1);
+        over("line's scan", part.scan, &self.scan, &exact.unit)?;
+        over("line's basis", part.basis, &self.basis, &one)?;
+        over("line's unwind", part.unwind, &self.unwind, &one)?;
+        let net = i128::from(part.net.0) == self.net;
+        let worst = self.losses.get(usize::from(part.worst).wrapping_sub(1));
+        let short = &self.scan - worst.ok_or("no worst scenario")?;
+        let near = short <= &exact.unit * tolerance;
+
+        // The scan that D* is made of may be 8 atoms over.
+        let (up, down) = &self.multiplier;
+        let more: BigInt = BigInt::from(part.multiplier.0) * down - (up << 40);
+        let range = BigInt::from(terms.range.0.max(1));
+        let over: BigInt = (BigInt::from(8_000_000) / range + 2) << 40;
+        let most = (over / terms.depth.0.max(1) + 4) * down;
+        let multiplier = !more.is_negative() && more <= most;
+        match (net, near, multiplier) {
+            (true, true, true) => Ok(()),
+            wrong => Err(format!("line's net, worst, multiplier: {wrong:?}")),
+        }
+    }
+}
+
 impl ExactEquities {
     /// Checks every equity: at most the exact one, and below it by at most 8 atoms and 4 for each
     /// leg.
