@@ -95,6 +95,14 @@ impl Vm {
         Ok(vm)
     }
 
+    /// Loads another of the workspace's programs (its library's name) at an address.
+    pub fn load(&mut self, address: Pubkey, name: &str) -> Result<(), ArtifactMissing> {
+        let file = program_file(name)?;
+        self.svm
+            .add_program_from_file(address, &file)
+            .map_err(|_| ArtifactMissing { path: file })
+    }
+
     /// Gives an address lamports.
     pub fn fund(&mut self, address: Pubkey, lamports: u64) {
         let account = Account {

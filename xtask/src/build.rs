@@ -15,6 +15,9 @@ pub const KEEL: &str = "keel";
 /// The program that proves the compiler; its object is `keel_conformance.so`.
 pub const CONFORMANCE: &str = "keel-conformance";
 
+/// The program that runs the engine alone; its object is `keel_probe.so`.
+pub const PROBE: &str = "keel-probe";
+
 /// A compiled program.
 #[derive(Debug)]
 pub struct Bytecode {
@@ -33,7 +36,8 @@ pub fn run(args: &BuildArgs) -> Result<()> {
     let packages: &[&str] = match args.program {
         ProgramChoice::Keel => &[KEEL],
         ProgramChoice::Conformance => &[CONFORMANCE],
-        ProgramChoice::All => &[KEEL, CONFORMANCE],
+        ProgramChoice::Probe => &[PROBE],
+        ProgramChoice::All => &[KEEL, CONFORMANCE, PROBE],
     };
 
     for package in packages {

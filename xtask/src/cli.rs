@@ -78,7 +78,9 @@ pub enum ProgramChoice {
     Keel,
     /// The program that compares the compiled arithmetic with the native one
     Conformance,
-    /// Both
+    /// The program that runs the risk engine alone and measures it
+    Probe,
+    /// All of them
     All,
 }
 

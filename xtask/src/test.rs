@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     bench,
-    build::{self, CONFORMANCE, KEEL},
+    build::{self, CONFORMANCE, KEEL, PROBE},
     cli::IdlArgs,
     idl, lint,
     process::{Step, cargo, require_native_tools, shown},
@@ -87,6 +87,7 @@ pub fn run() -> Result<u8> {
 /// Compiles the programs the tests load; returns their folder.
 fn build_programs() -> Result<PathBuf> {
     build::bytecode(CONFORMANCE)?;
+    build::bytecode(PROBE)?;
     Ok(build::bytecode(KEEL)?.deploy_dir())
 }
 

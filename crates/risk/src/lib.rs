@@ -2,7 +2,7 @@
 //!
 //! - [`units`], [`num`], [`limits`]: quantities, directional arithmetic, bounds (margin-spec 1).
 //! - [`price`]: from a feed's figures to a published price (2).
-//! - [`book`]: what judging reads; [`shares`]: balances (4.1).
+//! - [`book`]: what judging reads; [`shares`]: balances (4.1); [`carry`]: interest, funding (7).
 //! - [`margin`]: equities, SPAN scan, requirements, report (4, 5).
 //! - [`fill`], [`order`], [`cash`], [`pool`], [`failure`]: plans, each a delta that is judged
 //!   before it is applied (5.7, 8.1, 8.2, 10).
@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod book;
+pub mod carry;
 pub mod cash;
 pub mod error;
 pub mod failure;
@@ -26,6 +27,7 @@ pub mod shares;
 pub mod units;
 
 pub use book::*;
+pub use carry::*;
 pub use cash::*;
 pub use error::RiskError;
 pub use failure::*;

@@ -80,8 +80,9 @@ pub const fn mul_shift_ceil(a: i64, b: u64, shift: u8) -> i64 {
     }
 }
 
+/// A magnitude as a positive number; saturates.
 #[inline]
-const fn positive(magnitude: u64) -> i64 {
+pub(crate) const fn positive(magnitude: u64) -> i64 {
     if magnitude > i64::MAX as u64 {
         i64::MAX
     } else {
@@ -89,8 +90,9 @@ const fn positive(magnitude: u64) -> i64 {
     }
 }
 
+/// A magnitude as a negative number; saturates.
 #[inline]
-const fn negative(magnitude: u64) -> i64 {
+pub(crate) const fn negative(magnitude: u64) -> i64 {
     if magnitude > i64::MAX as u64 {
         i64::MIN
     } else {

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod cash;
+mod engine;
 mod listing;
 mod report;
 mod shape;
@@ -57,6 +58,8 @@ pub fn measure() -> anyhow::Result<Figures> {
     cash::measure_refusals(&mut figures, &mut linear)?;
     trade::measure_refusals(&mut figures, &mut linear)?;
     trade::measure_below_initial(&mut figures, &mut linear)?;
+
+    engine::measure(&mut figures, &mut linear)?;
 
     let wide = Stage::build(WIDE_POOL)?;
     trade::measure_orders(&mut figures, &wide)?;

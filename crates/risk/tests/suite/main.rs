@@ -1,7 +1,8 @@
-//! The risk engine against its specification: rounding, an independent implementation in rationals,
-//! the laws of margin-spec 5.9, conservation, liquidation, and the figures of `docs/risk.md`.
+//! The risk engine against its specification: rounding, an independent implementation in whole
+//! numbers, the laws of margin-spec 5.9, conservation, liquidation, limits, and the figures of
+//! `docs/risk.md`.
 
-#![allow(dead_code)]
+mod carry;
 mod common;
 mod differential;
 mod examples;
