@@ -30,7 +30,11 @@ pub fn measure(figures: &mut Figures, stage: &mut Stage) -> anyhow::Result<()> {
             *balance = bytemuck::Zeroable::zeroed();
         }
     })?;
-    figures.set("engine", "perps", run(stage, program, margin, Operation::Both)?);
+    figures.set(
+        "engine",
+        "perps",
+        run(stage, program, margin, Operation::Both)?,
+    );
     Ok(())
 }
 

@@ -380,13 +380,20 @@ fn settle<B: Book, K: Legs>(
             ..
         } => (liquidator_position_slot, 0),
     };
-    let received = without(taken, step.size, step.amount - step.penalty)?;
+    let (credit, debit) = match (
+        step.amount.checked_sub(step.penalty),
+        reward.checked_sub(step.amount),
+    ) {
+        (Some(credit), Some(debit)) => (credit, debit),
+        _ => return Err(RiskError::TooLarge),
+    };
+    let received = without(taken, step.size, credit)?;
     let held = liquidator.position(liquidator_slot).unwrap_or(PositionLeg {
         instrument: taken.position.instrument,
         size: Lots(0),
         quote: Atoms(0),
     });
-    let paid = moved(held, lots, Some(reward - step.amount))?;
+    let paid = moved(held, lots, Some(debit))?;
     let changes = [(taken.position, received), (held, paid)];
     let (long, short) = open_interest_change(&changes);
     let deposits = move_deposit(book, liquidator, target, taken, step);

@@ -302,6 +302,158 @@ fn nothing_fails_at_the_ends_of_every_type() {
     }
 }
 
+const BANK: BankTerms = BankTerms {
+    rate: 1,
+    deposit_index: Index48::ONE,
+    total_deposits: 0,
+    deposit_cap: MAX_BANK_TOTAL,
+};
+
+const POOL: PoolTerms = PoolTerms {
+    shares: u64::MAX,
+    equity_cap: MAX_POOL_LEG_VALUE,
+    asset_cap: MAX_POOL_LEG_VALUE,
+    factor: Ppm(3_000_000),
+};
+
+/// I14: a plan for amounts, sizes and indices at the ends of their types is a typed refusal or a plan
+/// that keeps its bound; none fails otherwise.
+#[test]
+fn plans_at_the_ends_of_every_type_refuse_or_keep_their_bound() {
+    let book = flat_book(2, [i32::MIN; 16]);
+    let mut lanes = vec![-1; Scratch::MAX_LANES];
+    let mut scratch = Scratch::new(&mut lanes);
+    let ends = [i64::MIN, -1, 0, 1, MAX_LEG_SIZE, 1 << 46, 1 << 62, i64::MAX];
+    for shares in ends {
+        for size in ends {
+            let account = TestAccount::default()
+                .with_balance(QUOTE_RATE, shares)
+                .with_balance(1, shares)
+                .with_position(0, size, shares)
+                .with_position(2, size, 0);
+            for amount in [0, 1, MAX_BANK_TOTAL, i64::MAX as u64, u64::MAX] {
+                for index in [1, Index48::ONE.0, u64::MAX] {
+                    let bank = BankTerms {
+                        deposit_index: Index48(index),
+                        ..BANK
+                    };
+                    if let Ok(plan) = plan_deposit(&book, &account, 1, bank, amount) {
+                        assert!(plan.tokens.0 >= 0 && plan.after.shares >= plan.before);
+                    }
+                    if let Ok((plan, _)) =
+                        plan_withdraw(&book, &account, 1, bank, amount, &mut scratch)
+                    {
+                        assert!(plan.tokens.0 <= 0 && plan.after.shares.0 >= 0);
+                    }
+                }
+                let given = plan_provide(&book, &account, BANK, POOL, amount, &mut scratch);
+                assert!(given.is_err(), "shares beyond 64 bits: {given:?}");
+            }
+            for asked in ends {
+                refuse_or_liquidate(&book, &account, asked, &mut scratch);
+            }
+        }
+    }
+}
+
+fn refuse_or_liquidate(
+    book: &TestBook,
+    account: &TestAccount,
+    asked: i64,
+    scratch: &mut Scratch<'_>,
+) {
+    let rich = TestAccount::default().with_balance(QUOTE_RATE, 1 << 50);
+    let terms = LiquidationTerms {
+        buffer: Ppm(500_000),
+        fee: Ppm(50_000),
+        insurance_share: Ppm::ONE,
+    };
+    for slot in [0, 1, usize::MAX] {
+        let target = Target::Position {
+            slot,
+            liquidator_slot: slot.min(8),
+        };
+        let found = plan_liquidation(book, account, &rich, target, Lots(asked), terms, scratch);
+        if let Ok(plan) = found {
+            assert!(plan.after.health() > plan.before.health());
+            assert!(plan.size.0.unsigned_abs() <= asked.unsigned_abs());
+        }
+    }
+}
+
+/// I14, 1.6: an order of any size, limit and open interest is filled within its bounds or refused.
+#[test]
+fn orders_at_the_ends_of_every_type_refuse_or_keep_their_bound() {
+    let book = flat_book(1, [0; 16]);
+    let mut lanes = vec![-1; Scratch::MAX_LANES];
+    let mut scratch = Scratch::new(&mut lanes);
+    let taker = TestAccount::default().with_balance(QUOTE_RATE, 1 << 46);
+    let maker = TestAccount::default().with_balance(QUOTE_RATE, 1 << 53);
+    let mut filled = 0;
+    for size in [
+        i64::MIN,
+        -MAX_LEG_SIZE,
+        1 - MAX_LEG_SIZE,
+        -1,
+        0,
+        1,
+        MAX_LEG_SIZE - 1,
+        MAX_LEG_SIZE,
+        i64::MAX,
+    ] {
+        for (limit_price, open_interest) in [
+            (0, 0),
+            (u64::MAX, 0),
+            (1 << 48, u64::MAX),
+            (u64::MAX, 1 << 31),
+        ] {
+            let market = MarketTerms {
+                open_interest_long: open_interest,
+                open_interest_short: open_interest,
+                open_interest_cap: u64::MAX,
+                min_size: 1,
+                taker_fee: Ppm(20_000),
+                base_spread: Ppm(40_000),
+                conf_share: Ppm(5_000_000),
+                max_age_fill_s: 60,
+            };
+            let order = Order {
+                instrument: 0,
+                size: Lots(size),
+                limit_price,
+                taker_slot: 0,
+                maker_slot: 0,
+                market,
+            };
+            for intent in [Intent::Open, Intent::Close] {
+                let pool = PoolTerms { shares: 0, ..POOL };
+                let mut fills = [LegFill::EMPTY];
+                let (mut ours, mut theirs) = ([(0, PositionLeg::EMPTY)], [(0, PositionLeg::EMPTY)]);
+                let mut buffers = OrderBuffers {
+                    fills: &mut fills,
+                    taker: &mut ours,
+                    maker: &mut theirs,
+                };
+                let parties = Parties {
+                    taker: &taker,
+                    maker: &maker,
+                };
+                let terms = OrderTerms { intent, pool };
+                let found =
+                    plan_order(&book, &parties, &[order], terms, &mut buffers, &mut scratch);
+                if let Ok(outcome) = found {
+                    filled += 1;
+                    assert!(outcome.taker_initial.health().0 >= 0);
+                    let after = ours[0].1.size.0;
+                    assert!(after == size && after.unsigned_abs() < MAX_LEG_SIZE as u64);
+                    assert_eq!(theirs[0].1.size.0, -size);
+                }
+            }
+        }
+    }
+    assert!(filled > 0);
+}
+
 /// 1.6: losses above 2^48 are shifted towards plus infinity. Scans of 3 and 4 times 2^47 + 1 with
 /// b = 0 have the exact root 5 times it.
 #[test]

@@ -161,7 +161,11 @@ impl Recipe {
         let sized = self.cap > 0 && draw.chance(80);
         AssetTerms {
             lot_price: price(mantissa, bits.saturating_sub(whole) as u8),
-            native_price: price(mantissa, draw.between(bits.into(), 54) as u8),
+            // Down to 2^-12 atoms for a native unit.
+            native_price: price(
+                mantissa,
+                draw.between(i64::from(bits) - 4, (i64::from(bits) + 12).min(60)) as u8,
+            ),
             down: Frac40(draw.between(0, self.distance) as u64),
             up: Frac40(draw.between(0, self.distance) as u64),
             depth: Atoms(if sized { draw.magnitude(46) } else { 0 }),

@@ -40,7 +40,9 @@ pub fn process(_: &Pubkey, accounts: &[AccountInfo], data: &[u8]) -> ProgramResu
     };
     let wrong = ProgramError::InvalidInstructionData;
     let (&[operation, times], rest) = data.split_first_chunk().ok_or(wrong.clone())?;
-    let operation = *Operation::ALL.get(usize::from(operation)).ok_or(wrong.clone())?;
+    let operation = *Operation::ALL
+        .get(usize::from(operation))
+        .ok_or(wrong.clone())?;
     let now = rest.first_chunk::<8>().ok_or(wrong)?;
     let now = i64::from_le_bytes(*now);
 
@@ -60,7 +62,10 @@ pub fn process(_: &Pubkey, accounts: &[AccountInfo], data: &[u8]) -> ProgramResu
         found = run(operation, &view, &legs, &mut scratch);
     }
 
-    let bytes: Vec<u8> = found.iter().flat_map(|figure| figure.to_le_bytes()).collect();
+    let bytes: Vec<u8> = found
+        .iter()
+        .flat_map(|figure| figure.to_le_bytes())
+        .collect();
     solana_cpi::set_return_data(&bytes);
     Ok(())
 }
