@@ -176,7 +176,7 @@ fn flat_book(assets: u8, array: [i32; 16]) -> TestBook {
 /// Balances are an eighth: their weighted values, up to 5 times as much, saturate at the same bound.
 fn full_account(book: &TestBook, positions: usize, worth: i64, alternate: bool) -> TestAccount {
     let mut account = TestAccount::default().with_balance(QUOTE_RATE, worth);
-    let sign = |index: usize| if alternate && index % 3 == 0 { -1 } else { 1 };
+    let sign = |index: usize| if alternate && index.is_multiple_of(3) { -1 } else { 1 };
     for asset in 1..book.assets.len().min(MAX_BALANCES) {
         account = account.with_balance(asset as u8, sign(asset) * worth / 8);
     }

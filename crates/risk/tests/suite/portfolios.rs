@@ -269,7 +269,7 @@ impl Recipe {
         // Options are sized by their asset, so that an array's losses compare with linear ones.
         let by = book.asset(terms.asset).lot_price;
         let size = match terms.kind.is_option() && self.wild {
-            true => draw.signed(31),
+            true => draw.signed(20),
             false => lots(draw.signed(self.bits), by),
         };
         let quote = if draw.chance(60) {
