@@ -247,6 +247,10 @@ pub struct PriceQuality {
     pub age_s: u32,
     /// Confidence over price, ceil.
     pub conf: Ppm,
+    /// How far below and above the price the bounds lie (2.3, 2.5), both sources and a pending price
+    /// spanned, over the price, ceil.
+    pub bound_down: Frac40,
+    pub bound_up: Frac40,
     pub max_age_margin_s: u32,
     pub max_age_liquidation_s: u32,
     pub max_age_withdrawal_s: u32,

@@ -4,7 +4,7 @@ use crate::book::{Amended, BalanceLeg, Book, Legs, PriceQuality};
 use crate::error::RiskError;
 use crate::limits::MAX_BANK_TOTAL;
 use crate::margin::Scratch;
-use crate::margin::{self, Assessment, Gains, InitialTerms, exposed_assets};
+use crate::margin::{self, Assessment, InitialTerms, exposed_assets};
 use crate::pool::{PoolTerms, provide_shares};
 use crate::price::{Action, permits};
 use crate::shares::{deposit_amount, shares_for_deposit, shares_for_withdrawal};
@@ -136,10 +136,7 @@ fn judge_withdrawal<B: Book, L: Legs>(
     legs: &L,
     scratch: &mut Scratch<'_>,
 ) -> Result<Assessment, RiskError> {
-    let terms = InitialTerms {
-        gains: Gains::Ignored,
-        factor: None,
-    };
+    let terms = InitialTerms::WITHDRAWAL;
     if !owes(legs) {
         return Ok(margin::both(book, legs, terms, scratch));
     }

@@ -1,7 +1,7 @@
 //! Why a plan is refused, and what the caller can do about it.
 
 use crate::price::Tier;
-use crate::units::Atoms;
+use crate::units::{Atoms, Lots, Ppm};
 
 /// A refusal on the merits. Judging never fails; plans and prices do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,4 +83,45 @@ pub enum RiskError {
     SizeBeyondEnd { least_tried: i64 },
     /// The leg must be taken whole: name at least its size.
     TakeWhole { asked: i64, whole: i64 },
+
+    /// An option's risk array is too far off the price, or too old: refresh the series first.
+    SeriesStale {
+        instrument: u8,
+        off: Ppm,
+        age_s: u32,
+    },
+    /// The settlement window is open and not yet covered: wait, or post prices.
+    SettlementPending { covered_s: u32, needed_s: u32 },
+    /// The slot's old series is still held, or its counter is at its end: list in another slot.
+    SlotInUse { open_interest: u64, generation: u16 },
+    /// The option's lot is worth too little or too much: list options on lots of another size.
+    LotUnfitForOptions {
+        value: Atoms,
+        least: Atoms,
+        most: Atoms,
+    },
+    /// Risk arrays of this lot could exceed 32 bits: list smaller lots or a lower range cap.
+    ArrayTooWide { value: Atoms, limit: Atoms },
+    /// The strike is too far from the price: list one within the bounds.
+    StrikeOutOfRange { strike: u64, least: u64, most: u64 },
+    /// The expiry's settlement window has begun, or begins at once: list a later one.
+    ExpiryTooSoon { left_s: i64, least_s: i64 },
+    /// A parameter of the volatility slice (0 to 4) is out of its bounds: publish another slice.
+    SliceMalformed { parameter: u8, value: i64 },
+    /// Listed strikes must be given ascending, each once: sort them.
+    StrikesOutOfOrder { strike: u64 },
+    /// The slice's volatility at a listed strike is outside the expiry's bounds: publish another.
+    VolatilityOutOfRange { strike: u64, sigma: Ppm },
+    /// The volatility at a listed strike would move too fast: publish a nearer slice first.
+    VolatilityTooFast {
+        strike: u64,
+        moved: Ppm,
+        allowed: Ppm,
+    },
+    /// Calls around a listed strike would allow an arbitrage: publish a slice without it.
+    ButterflyArbitrage { strike: u64 },
+    /// The pool's vega in the expiry would exceed its cap: take less, or the other side.
+    PoolVegaCap { vega: Atoms, cap: Atoms },
+    /// The pool's gamma in the asset would exceed its cap: take less, or the other side.
+    PoolGammaCap { gamma: Lots, cap: Lots },
 }

@@ -1,9 +1,12 @@
 //! The risk engine: pure functions on plain values, the same bits on chain and off.
 //!
 //! - [`units`], [`num`], [`limits`]: quantities, directional arithmetic, bounds (margin-spec 1).
+//! - [`math`]: logarithm, exponential, normal distribution, powers, in integers (5.8, 6.1).
 //! - [`price`]: from a feed's figures to a published price (2).
 //! - [`book`]: what judging reads; [`shares`]: balances (4.1); [`carry`]: interest, funding (7).
+//! - [`black76`]: options and their Greeks (6.1, 6.2); [`risk_array`]: their losses (5.8).
 //! - [`margin`]: equities, SPAN scan, requirements, report (4, 5).
+//! - [`options`]: series between refreshes, volatility, settlement, listing (5.8, 6.3, 6.4).
 //! - [`fill`], [`order`], [`cash`], [`pool`], [`failure`]: plans, each a delta that is judged
 //!   before it is applied (5.7, 8.1, 8.2, 10).
 //!
@@ -11,6 +14,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod black76;
 pub mod book;
 pub mod carry;
 pub mod cash;
@@ -19,10 +23,13 @@ pub mod failure;
 pub mod fill;
 pub mod limits;
 pub mod margin;
+pub mod math;
 pub mod num;
+pub mod options;
 pub mod order;
 pub mod pool;
 pub mod price;
+pub mod risk_array;
 pub mod shares;
 pub mod units;
 
@@ -33,6 +40,7 @@ pub use error::RiskError;
 pub use failure::*;
 pub use fill::*;
 pub use margin::*;
+pub use options::*;
 pub use order::*;
 pub use pool::*;
 pub use price::*;

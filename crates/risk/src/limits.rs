@@ -28,6 +28,8 @@ pub const MAX_BANK_TOTAL: u64 = 1 << 62;
 
 /// Judging saturates a leg's value and its quote here: 64 times a pool's leg.
 pub const MAX_JUDGED_VALUE: i64 = 1 << 54;
+/// Judging saturates an option leg's size here: 64 times a leg.
+pub const MAX_JUDGED_SIZE: i64 = 1 << 37;
 /// Judging saturates the loss of an asset in one scenario here.
 pub const MAX_JUDGED_LOSS: i64 = 1 << 57;
 

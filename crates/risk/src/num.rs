@@ -4,7 +4,7 @@
 //! 150 to 500, so products are built of 32-bit halves and ratios are applied by two divisions by
 //! the constant 1,000,000.
 
-use crate::units::{Atoms, Lots, Ppm, Price};
+use crate::units::{Atoms, Frac40, Index48, Lots, Ppm, Price};
 
 const MILLION: u64 = 1_000_000;
 const LOW: u64 = 0xffff_ffff;
@@ -29,18 +29,60 @@ pub const fn wide_mul(a: u64, b: u64) -> (u64, u64) {
 }
 
 /// `a * b / 2^shift`, floor, and whether anything was cut off; saturates at `u64::MAX`.
+///
+/// Short for `a < 2^39` and `b < 2^48`: sizes, and the mantissas of prices.
 #[inline]
 const fn mul_shift(a: u64, b: u64, shift: u8) -> (u64, bool) {
+    const LOW24: u64 = (1 << 24) - 1;
+    let shift = if shift > 63 { 63 } else { shift as u32 };
+    if (a >> 39) | (b >> 48) != 0 {
+        return mul_shift_wide(a, b, shift);
+    }
+    // a * b = high * 2^24 + low, both products below 2^63, and high + 2^39 below 2^64.
+    let low = a.wrapping_mul(b & LOW24);
+    let high = a.wrapping_mul(b >> 24).wrapping_add(low >> 24);
+    let low = low & LOW24;
+    if shift >= 24 {
+        let over = shift - 24;
+        let quotient = high >> over;
+        return (quotient, (quotient << over != high) | (low != 0));
+    }
+    if high >> (40 + shift) != 0 {
+        return (u64::MAX, false);
+    }
+    let part = low >> shift;
+    ((high << (24 - shift)) | part, part << shift != low)
+}
+
+/// The general case of [`mul_shift`].
+#[inline(never)]
+const fn mul_shift_wide(a: u64, b: u64, shift: u32) -> (u64, bool) {
     let (high, low) = wide_mul(a, b);
     if shift == 0 {
         return (if high == 0 { low } else { u64::MAX }, false);
     }
-    let shift = if shift > 63 { 63 } else { shift as u32 };
     if high >> shift != 0 {
         return (u64::MAX, false);
     }
     let quotient = (high << (64 - shift)) | (low >> shift);
     (quotient, low << (64 - shift) != 0)
+}
+
+/// `shares * index / 2^48`, floor, and whether anything was cut off; saturates at `u64::MAX`. Short
+/// for shares below 2^43 and indices below 16.
+#[inline]
+pub(crate) const fn mul_index(shares: u64, index: Index48) -> (u64, bool) {
+    let b = index.0;
+    if (shares >> 43) | (b >> 52) != 0 {
+        return mul_shift_wide(shares, b, 48);
+    }
+    // shares * (b >> 32) < 2^63; the other products are below 2^43 and 2^32.
+    let low = (shares & LOW).wrapping_mul(b & LOW);
+    let mid = shares
+        .wrapping_mul(b >> 32)
+        .wrapping_add((shares >> 32).wrapping_mul(b & LOW))
+        .wrapping_add(low >> 32);
+    (mid >> 16, (mid & 0xffff) | (low & LOW) != 0)
 }
 
 /// `a * b / 2^shift` of magnitudes, floor, exact; saturates at `u64::MAX`. Shifts above 63 count 63.
@@ -81,6 +123,20 @@ pub const fn mul_shift_ceil(a: i64, b: u64, shift: u8) -> i64 {
 }
 
 /// A magnitude as a positive number; saturates.
+/// `a * share`, ceil; saturates at `u64::MAX`.
+#[inline]
+#[must_use]
+pub const fn frac_ceil(a: u64, share: Frac40) -> u64 {
+    const LOW20: u64 = (1 << 20) - 1;
+    if (a >> 43) | (share.0 >> 40) != 0 {
+        return umul_shift_ceil(a, share.0, 40);
+    }
+    // a * (share >> 20) < 2^63, a * the low bits < 2^63.
+    let low = a.wrapping_mul(share.0 & LOW20).wrapping_add(LOW20) >> 20;
+    let high = a.wrapping_mul(share.0 >> 20);
+    high.wrapping_add(low).wrapping_add(LOW20) >> 20
+}
+
 #[inline]
 pub(crate) const fn positive(magnitude: u64) -> i64 {
     if magnitude > i64::MAX as u64 {
@@ -239,4 +295,10 @@ const fn isqrt_high(n: u64) -> u64 {
         }
         root = next;
     }
+}
+
+/// The square root, floor, of a word with one of its two top bits set: 32 bits.
+#[inline]
+pub(crate) const fn isqrt_normal(n: u64) -> u64 {
+    isqrt_high(n)
 }

@@ -1,13 +1,13 @@
 //! Balances: shares of a bank at its index (margin-spec 4.1). A round trip never gains.
 
-use crate::num::{mul_shift_ceil, mul_shift_floor};
+use crate::num::{mul_index, positive};
 use crate::units::{Index48, Native, Shares};
 
 /// Native units of deposited shares, floor; saturates. Negative shares count as none.
 #[must_use]
 pub const fn deposit_amount(shares: Shares, index: Index48) -> Native {
     let held = if shares.0 > 0 { shares.0 } else { 0 };
-    Native(mul_shift_floor(held, index.0, 48))
+    Native(positive(mul_index(held as u64, index).0))
 }
 
 /// Native units owed for borrowed (negative) shares, ceil, as a positive amount; saturates.
@@ -19,7 +19,8 @@ pub const fn borrow_amount(shares: Shares, index: Index48) -> Native {
     } else {
         0
     };
-    Native(mul_shift_ceil(owed, index.0, 48))
+    let (whole, rest) = mul_index(owed as u64, index);
+    Native(positive(whole.saturating_add(rest as u64)))
 }
 
 /// What a balance is worth in native units, towards minus infinity: + deposit, - borrow.

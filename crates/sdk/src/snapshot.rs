@@ -1,6 +1,6 @@
 //! A group as fetched: the two accounts that judge anyone, and the engine over them.
 
-use keel_risk::{Assessment, Gains, InitialTerms, both};
+use keel_risk::{Assessment, InitialTerms, both};
 use keel_state::{BookView, MarginView, RiskBook, Workspace};
 
 use crate::decode::{self, DecodeError};
@@ -32,10 +32,11 @@ impl<'a> Snapshot<'a> {
     /// Equity, requirements and health of a margin account, positive results counted.
     pub fn assess(&self, margin: &MarginView<'_>) -> Assessment {
         let mut workspace = Workspace::for_account(margin);
-        let terms = InitialTerms {
-            gains: Gains::Counted,
-            factor: None,
-        };
-        both(&self.view(), margin, terms, &mut workspace.scratch())
+        both(
+            &self.view(),
+            margin,
+            InitialTerms::COUNTED,
+            &mut workspace.scratch(),
+        )
     }
 }

@@ -134,6 +134,8 @@ impl Book for BookView<'_> {
             tier: entry.tier(self.now),
             age_s: age_s(entry.publish_time, self.now),
             conf: Ppm(entry.conf),
+            bound_down: Frac40(entry.down),
+            bound_up: Frac40(entry.up),
             max_age_margin_s: entry.max_age_margin_s,
             max_age_liquidation_s: entry.max_age_liquidation_s,
             max_age_withdrawal_s: entry.max_age_withdrawal_s,

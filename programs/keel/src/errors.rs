@@ -113,6 +113,20 @@ errors! {
         BreaksHedge = "taking this leg alone would not raise health enough: take the other leg, or less",
         SizeBeyondEnd = "every size tried passes the end of the liquidation: name a smaller one",
         TakeWhole = "the leg must be taken whole: name at least its size",
+        SeriesStale = "an option's risk array is too far off or too old: refresh the series first",
+        SettlementPending = "the settlement window is not covered yet: wait, or post prices",
+        SlotInUse = "the slot's old series is still held: list in another slot",
+        LotUnfitForOptions = "options need lots worth $0.10 to $500",
+        ArrayTooWide = "risk arrays of this lot could exceed 32 bits: list smaller lots",
+        StrikeOutOfRange = "the strike is too far from the price",
+        ExpiryTooSoon = "the expiry's settlement window begins at once: list a later expiry",
+        SliceMalformed = "a parameter of the volatility slice is out of its bounds",
+        StrikesOutOfOrder = "listed strikes must be given ascending, each once",
+        VolatilityOutOfRange = "the slice leaves the expiry's volatility bounds at a listed strike",
+        VolatilityTooFast = "the slice moves too fast at a listed strike: publish a nearer one first",
+        ButterflyArbitrage = "the slice allows a butterfly arbitrage at a listed strike",
+        PoolVegaCap = "the pool's vega in the expiry would exceed its cap: take less",
+        PoolGammaCap = "the pool's gamma in the asset would exceed its cap: take less",
     }
 }
 

@@ -2,7 +2,10 @@
 //!
 //! Judging is total: it saturates and never fails (1.6). Equity floors, requirements ceil (1.4).
 
+mod judge;
+mod moves;
 mod report;
+mod row;
 mod scan;
 mod scratch;
 mod stream;
@@ -10,14 +13,15 @@ mod stream;
 pub use report::{AssetLine, LinePart, MAX_LINES, MarginReport, report};
 pub use scratch::Scratch;
 
-use crate::book::{Book, GroupTerms, Legs, QUOTE_RATE};
-use crate::limits::{MAX_JUDGED_LOSS, MAX_JUDGED_VALUE, MAX_SCENARIOS};
-use crate::num::{ppm_floor, umul_shift_ceil, value_floor};
+use crate::book::{Book, Legs, QUOTE_RATE};
+use crate::num::value_floor;
 use crate::shares::amount;
 use crate::units::{Atoms, Lots, Ppm};
-use scan::{INITIAL, MAINTENANCE, requirement};
+use judge::judge;
+use row::over_distance;
+use scan::MAINTENANCE;
 use scratch::{lane, stride};
-use stream::{Totals, stream};
+use stream::{clamped, moved_like, stream};
 
 /// An equity against its requirement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,21 +64,49 @@ pub struct Parts {
     pub gross: Atoms,
     pub basis: Atoms,
     pub unwind: Atoms,
+    /// The least charge on short options, and one atom per option lot (5.3).
+    pub floor: Atoms,
+    pub cushion: Atoms,
+    /// What stale risk arrays add to Initial (5.8).
+    pub surcharge: Atoms,
     pub rule: Rule,
 }
 
 impl Parts {
+    pub(crate) const ZERO: Self = Self {
+        one_factor: Atoms(0),
+        systemic: Atoms(0),
+        gross: Atoms(0),
+        basis: Atoms(0),
+        unwind: Atoms(0),
+        floor: Atoms(0),
+        cushion: Atoms(0),
+        surcharge: Atoms(0),
+        rule: Rule::OneFactor,
+    };
+
     /// The greatest of X, Y and the gross minimum.
     #[must_use]
     pub fn scan(self) -> Atoms {
         self.one_factor.max(self.systemic).max(self.gross)
     }
 
-    /// Scan plus basis plus unwind (5.5); saturates.
+    /// Everything that is added to the scan; saturates.
+    #[must_use]
+    pub fn additions(self) -> Atoms {
+        let charges = self.basis.0.saturating_add(self.unwind.0);
+        let options = self.floor.0.saturating_add(self.cushion.0);
+        Atoms(
+            charges
+                .saturating_add(options)
+                .saturating_add(self.surcharge.0),
+        )
+    }
+
+    /// Scan plus additions (5.5); saturates.
     #[must_use]
     pub fn total(self) -> Atoms {
-        let additions = self.basis.0.saturating_add(self.unwind.0);
-        Atoms(self.scan().0.saturating_add(additions))
+        Atoms(self.scan().0.saturating_add(self.additions().0))
     }
 }
 
@@ -100,12 +132,28 @@ pub enum Gains {
     Ignored,
 }
 
-/// How Initial is asked for.
+/// Which price an asset counts at whose price is doubtful (2.6); a good one counts at the mark.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stance {
+    /// Every asset at its mark.
+    #[default]
+    Plain,
+    /// For what leaves an account: Wide and Diverged at the bound that is worse for it; Stale and
+    /// Invalid as nothing where it is long and at the upper bound plus 10% where it is short.
+    Against,
+    /// For who may be liquidated: Diverged at the bound that is better for the account; Stale and
+    /// Invalid at that bound and 10% beyond it, without a scan.
+    InFavour,
+}
+
+/// How an account is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InitialTerms {
     pub gains: Gains,
     /// Takes the place of every asset's `init_factor`: the pool's (10.2).
     pub factor: Option<Ppm>,
+    /// Holds for Maintenance too.
+    pub stance: Stance,
 }
 
 impl InitialTerms {
@@ -113,11 +161,13 @@ impl InitialTerms {
     pub const COUNTED: Self = Self {
         gains: Gains::Counted,
         factor: None,
+        stance: Stance::Plain,
     };
     /// What a withdrawal is judged by.
     pub const WITHDRAWAL: Self = Self {
         gains: Gains::Ignored,
         factor: None,
+        stance: Stance::Plain,
     };
 }
 
@@ -125,6 +175,20 @@ impl InitialTerms {
 #[must_use]
 pub fn maintenance<B: Book, L: Legs>(book: &B, legs: &L, scratch: &mut Scratch<'_>) -> Health {
     assess::<true, false, B, L>(book, legs, InitialTerms::COUNTED, scratch).maintenance
+}
+
+/// Maintenance with doubtful prices in the account's favour: who may be liquidated (2.6).
+#[must_use]
+pub fn maintenance_in_favour<B: Book, L: Legs>(
+    book: &B,
+    legs: &L,
+    scratch: &mut Scratch<'_>,
+) -> Health {
+    let terms = InitialTerms {
+        stance: Stance::InFavour,
+        ..InitialTerms::COUNTED
+    };
+    assess::<true, false, B, L>(book, legs, terms, scratch).maintenance
 }
 
 /// Initial: E_I against IM (4.3, 5.5).
@@ -156,9 +220,9 @@ pub(crate) fn assess<const M: bool, const I: bool, B: Book, L: Legs>(
     terms: InitialTerms,
     scratch: &mut Scratch<'_>,
 ) -> Assessment {
-    let group = book.group();
-    let stride = stride(book.scenarios().len().min(MAX_SCENARIOS));
+    let stride = stride(book.scenarios().len());
     let totals = stream::<M, I, B, L>(book, legs, scratch, stride);
+    let judged = judge::<M, I, B>(book, terms, &totals, stride, scratch);
 
     let mut found = Assessment {
         net_asset_value: Atoms(totals.net),
@@ -166,74 +230,26 @@ pub(crate) fn assess<const M: bool, const I: bool, B: Book, L: Legs>(
         ..Assessment::default()
     };
     if M {
-        let parts = requirement::<MAINTENANCE, B>(
-            book,
-            group.gross_min,
-            &group.extremes,
-            None,
-            totals.rows,
-            stride,
-            scratch,
-        );
-        found.maintenance_parts = parts;
+        found.maintenance_parts = judged.maintenance;
         found.maintenance = Health {
-            equity: Atoms(totals.maintenance),
-            requirement: parts.total(),
+            equity: Atoms(totals.maintenance.saturating_add(judged.maintenance_moved)),
+            requirement: judged.maintenance.total(),
         };
     }
     if I {
-        let parts = requirement::<INITIAL, B>(
-            book,
-            group.gross_min,
-            &group.extremes,
-            terms.factor,
-            totals.rows,
-            stride,
-            scratch,
-        );
-        found.initial_parts = parts;
+        let group_cap = book.group().upnl_cap.0.max(0);
+        // Every sum is below 2^62.7; together they may exceed 64 bits.
+        let equity = totals
+            .initial
+            .saturating_add(judged.negative)
+            .saturating_add(judged.positive.min(group_cap));
+        found.initial_parts = judged.initial;
         found.initial = Health {
-            equity: initial_equity(book, &group, terms.gains, &totals, stride, scratch),
-            requirement: parts.total(),
+            equity: Atoms(equity.saturating_sub(judged.distance)),
+            requirement: judged.initial.total(),
         };
     }
     found
-}
-
-/// E_I of rows whose net values are known: results with positive ones weighted and capped, and each
-/// asset's legs at the worse of band and stable price, one net value times one distance, ceil (4.3).
-fn initial_equity<B: Book>(
-    book: &B,
-    group: &GroupTerms,
-    gains: Gains,
-    totals: &Totals,
-    stride: usize,
-    scratch: &mut Scratch<'_>,
-) -> Atoms {
-    let (mut positive, mut negative, mut distance) = (0i64, 0i64, 0i64);
-    for (row, _) in scratch.each(totals.rows, stride) {
-        let result = row[lane::RESULT];
-        if result < 0 {
-            negative = negative.wrapping_add(result);
-        } else if gains == Gains::Counted {
-            let weight = group.upnl_weight.min(Ppm::ONE);
-            let counted = ppm_floor(result.unsigned_abs(), weight);
-            positive = positive.wrapping_add(counted as i64);
-        }
-
-        let net = row[lane::NET[INITIAL]];
-        let terms = book.asset(row[lane::ASSET] as u8);
-        let share = if net > 0 { terms.down } else { terms.up };
-        let lost = umul_shift_ceil(net.unsigned_abs(), share.0, 40);
-        distance = distance.wrapping_add(lost.min(MAX_JUDGED_LOSS.unsigned_abs()) as i64);
-    }
-    let positive = positive.min(group.upnl_cap.0.max(0));
-    // Every sum is below 2^62.1; together they may exceed 64 bits.
-    let equity = totals
-        .initial
-        .saturating_add(negative)
-        .saturating_add(positive);
-    Atoms(equity.saturating_sub(distance))
 }
 
 /// E at the mark, and at the bounds that make it largest, ceil: what a newcomer to a pool buys at
@@ -244,22 +260,22 @@ pub fn equity_at_best<B: Book, L: Legs>(
     legs: &L,
     scratch: &mut Scratch<'_>,
 ) -> (Atoms, Atoms) {
-    let stride = stride(book.scenarios().len().min(MAX_SCENARIOS));
+    let stride = stride(book.scenarios().len());
     let totals = stream::<false, false, B, L>(book, legs, scratch, stride);
     let mut equity = totals.net;
     for (row, _) in scratch.each(totals.rows, stride) {
         let net = row[lane::LONG]
             .wrapping_add(row[lane::SPOT[MAINTENANCE]])
+            .wrapping_add(row[lane::DELTA])
             .wrapping_sub(row[lane::SHORT]);
         let terms = book.asset(row[lane::ASSET] as u8);
         let share = if net > 0 { terms.up } else { terms.down };
-        let gained = umul_shift_ceil(net.unsigned_abs(), share.0, 40);
-        equity = equity.saturating_add(gained.min(MAX_JUDGED_LOSS.unsigned_abs()) as i64);
+        equity = equity.saturating_add(over_distance(net.unsigned_abs(), share));
     }
     (Atoms(totals.net), Atoms(equity))
 }
 
-/// Net linear value of an account in one asset at weight 1, + is long; saturates.
+/// Net value of an account in one asset at weight 1, + is long, options by their delta; saturates.
 #[must_use]
 pub fn net_value<B: Book, L: Legs>(book: &B, legs: &L, asset: u8) -> Atoms {
     let mut net = 0i64;
@@ -273,7 +289,7 @@ pub fn net_value<B: Book, L: Legs>(book: &B, legs: &L, asset: u8) -> Atoms {
         }
         let held = amount(leg.shares, rate.deposit_index, rate.borrow_index);
         let price = book.asset(asset).native_price;
-        net = net.saturating_add(judged(value_floor(Lots(held.0), price)));
+        net = net.saturating_add(clamped(value_floor(Lots(held.0), price).0));
     }
     for slot in 0..legs.position_slots() {
         let Some(leg) = legs.position(slot) else {
@@ -281,14 +297,16 @@ pub fn net_value<B: Book, L: Legs>(book: &B, legs: &L, asset: u8) -> Atoms {
         };
         let terms = book.instrument(leg.instrument);
         if terms.asset == asset {
-            net = net.saturating_add(judged(value_floor(leg.size, terms.mark)));
+            let value = if terms.kind.is_option() {
+                let lots = value_floor(leg.size, book.asset(asset).lot_price);
+                moved_like(lots, terms.delta.0)
+            } else {
+                clamped(value_floor(leg.size, terms.mark).0)
+            };
+            net = net.saturating_add(value);
         }
     }
     Atoms(net)
-}
-
-fn judged(value: Atoms) -> i64 {
-    value.0.clamp(-MAX_JUDGED_VALUE, MAX_JUDGED_VALUE)
 }
 
 /// The assets besides the quote of which an account holds a balance or a size, as bits. Only these

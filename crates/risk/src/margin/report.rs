@@ -1,8 +1,8 @@
 //! The margin of one account with every part (margin-spec 5.5), as plain values.
 
 use crate::book::{Book, Legs};
-use crate::limits::MAX_SCENARIOS;
-use crate::margin::scan::{INITIAL, MAINTENANCE, additions};
+use crate::margin::row::{RowTerms, additions, short_option_floor};
+use crate::margin::scan::{INITIAL, MAINTENANCE};
 use crate::margin::scratch::{Scratch, lane, stride};
 use crate::margin::{Assessment, InitialTerms, assess};
 use crate::units::{Atoms, Frac40};
@@ -17,6 +17,7 @@ pub struct LinePart {
     pub net: Atoms,
     pub scan: Atoms,
     pub basis: Atoms,
+    pub floor: Atoms,
     pub unwind: Atoms,
     /// Size multiplier, ceil (3.3).
     pub multiplier: Frac40,
@@ -62,23 +63,30 @@ pub fn report<B: Book, L: Legs>(
         ..MarginReport::default()
     };
 
-    let stride = stride(book.scenarios().len().min(MAX_SCENARIOS));
+    let stride = stride(book.scenarios().len());
     let rows = scratch.each(totals.assets, stride).skip(first_asset);
     for (line, (row, _)) in report.lines.iter_mut().zip(rows) {
         let terms = book.asset(row[lane::ASSET] as u8);
-        let part = |which: usize, (basis, unwind): (i64, i64)| LinePart {
+        let rates = RowTerms::of(&terms);
+        let floor = Atoms(short_option_floor(
+            row,
+            terms.lot_price,
+            terms.short_option_min,
+        ));
+        let part = |which: usize, (basis, unwind): (u64, u64)| LinePart {
             net: Atoms(row[lane::NET[which]]),
             scan: Atoms(row[lane::SCAN[which]]),
-            basis: Atoms(basis),
-            unwind: Atoms(unwind),
+            basis: Atoms(basis as i64),
+            floor,
+            unwind: Atoms(unwind as i64),
             multiplier: Frac40(row[lane::MULTIPLIER[which]].unsigned_abs().div_ceil(1 << 8)),
             worst: row[lane::WORST[which]] as u8,
         };
         *line = AssetLine {
             asset: row[lane::ASSET] as u8,
             result: Atoms(row[lane::RESULT]),
-            maintenance: part(MAINTENANCE, additions::<MAINTENANCE>(row, &terms)),
-            initial: part(INITIAL, additions::<INITIAL>(row, &terms)),
+            maintenance: part(MAINTENANCE, additions::<MAINTENANCE>(row, &rates)),
+            initial: part(INITIAL, additions::<INITIAL>(row, &rates)),
         };
         report.lines_len += 1;
     }

@@ -2,32 +2,37 @@
 
 use crate::limits::{MAX_ASSETS, MAX_SCENARIOS};
 
-/// Lanes of a row before its losses.
-pub(crate) const HEADER: usize = 17;
+/// Lanes of a row before its options' losses.
+pub(crate) const HEADER: usize = 20;
 
 /// The header's lanes. Sums over an asset's legs come first; per requirement (Maintenance, Initial)
 /// four results follow. Everything is atoms unless it says otherwise.
 pub(crate) mod lane {
     /// The asset's index.
     pub const ASSET: usize = 0;
-    /// Value of long positions, and minus that of short ones.
+    /// Value of long linear positions, and minus that of short ones.
     pub const LONG: usize = 1;
     pub const SHORT: usize = 2;
     /// Weighted token value, by requirement.
     pub const SPOT: [usize; 2] = [3, 4];
-    /// Positions' value plus quote.
+    /// Positions' value less carry plus quote.
     pub const RESULT: usize = 5;
-    /// Systematic share, thousandths.
-    pub const SYSTEMATIC: usize = 6;
-    /// Net value times range, floor; and the same multiplied, ceil.
-    pub const PLAIN: usize = 7;
-    pub const CHARGE: usize = 8;
-    pub const NET: [usize; 2] = [9, 13];
-    pub const SCAN: [usize; 2] = [10, 14];
+    /// How many option legs.
+    pub const OPTION_LEGS: usize = 6;
+    /// Sum of their absolute values.
+    pub const OPTION_VALUE: usize = 7;
+    /// Lots of options, long or short; and the short ones alone.
+    pub const OPTION_LOTS: usize = 8;
+    pub const SHORT_LOTS: usize = 9;
+    /// What the options move like, as a value of the asset.
+    pub const DELTA: usize = 10;
+    pub const SURCHARGE: usize = 11;
+    pub const NET: [usize; 2] = [12, 16];
+    pub const SCAN: [usize; 2] = [13, 17];
     /// Number of the scenario, from 1.
-    pub const WORST: [usize; 2] = [11, 15];
+    pub const WORST: [usize; 2] = [14, 18];
     /// Size multiplier, 48 fractional bits.
-    pub const MULTIPLIER: [usize; 2] = [12, 16];
+    pub const MULTIPLIER: [usize; 2] = [15, 19];
 }
 
 /// A row's header.
@@ -65,15 +70,16 @@ impl<'a> Scratch<'a> {
         self.lanes.len() / stride
     }
 
-    /// A row's header, to be filled while legs stream in.
-    pub(crate) fn header(&mut self, row: usize, stride: usize) -> Option<&mut Header> {
-        let start = row * stride;
+    /// The row that starts at a lane: its header and what its options lose per scenario.
+    #[inline]
+    pub(crate) fn row(&mut self, start: usize, stride: usize) -> Option<(&mut Header, &mut [i64])> {
+        let end = start.wrapping_add(stride);
         self.lanes
-            .get_mut(start..start + HEADER)?
-            .first_chunk_mut::<HEADER>()
+            .get_mut(start..end)?
+            .split_first_chunk_mut::<HEADER>()
     }
 
-    /// The first `rows` rows, each as header and losses.
+    /// The first `rows` rows.
     pub(crate) fn each(
         &mut self,
         rows: usize,
@@ -86,12 +92,10 @@ impl<'a> Scratch<'a> {
     }
 }
 
-/// Lanes of a row: its header and a loss per scenario, at least the two peaks.
+/// Lanes of a row: its header and one per scenario.
 pub(crate) const fn stride(scenarios: usize) -> usize {
     let scenarios = if scenarios > MAX_SCENARIOS {
         MAX_SCENARIOS
-    } else if scenarios < 2 {
-        2
     } else {
         scenarios
     };

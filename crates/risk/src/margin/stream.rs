@@ -1,19 +1,23 @@
 //! An account's legs, streamed once into a row per asset (margin-spec 4.2, 4.3, 5.2).
 
-use crate::book::{BalanceLeg, Book, Legs, PositionLeg, QUOTE_RATE, RateTerms};
-use crate::limits::{MAX_ASSETS, MAX_JUDGED_VALUE};
+use crate::book::{BalanceLeg, Book, InstrumentTerms, Legs, PositionLeg, QUOTE_RATE, RateTerms};
+use crate::carry::carry_value_ceil;
+use crate::limits::{MAX_ASSETS, MAX_JUDGED_SIZE, MAX_JUDGED_VALUE};
 use crate::margin::scratch::{HEADER, Header, Scratch, lane};
-use crate::num::{ppm_ceil_bounded, ppm_floor_bounded, value_floor};
+use crate::num::{mul_shift_floor, ppm_ceil_bounded, ppm_floor_bounded, value_floor};
 use crate::shares::amount;
-use crate::units::{Lots, Ppm};
+use crate::units::{Atoms, Lots, Ppm};
 
 /// Weights count at most 16, so that a weighted value fits (see [`weighted`]).
 const MAX_WEIGHT: u64 = 16_000_000;
+/// Sizes below this times an array's entry stay within 2^54.
+const PLAIN_SIZE: u64 = 1 << 23;
 
 /// What does not depend on an asset's scan, and how many rows were filled.
 ///
-/// Bounds: at most 16 balances and 128 positions, each leg within 2^54 and each position's quote
-/// within 2^54, hence every sum is below (16 + 2 * 128) * 2^54 < 2^62.1 and no addition overflows.
+/// Bounds: at most 16 balances and 128 positions; a balance is within 2^54, a position's value, its
+/// carry and its quote each, hence every sum is below (16 + 3 * 128) * 2^54 < 2^62.7 and no addition
+/// overflows.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Totals {
     /// All legs at weight 1.
@@ -23,33 +27,39 @@ pub(crate) struct Totals {
     /// Balances at initial weights; results are counted per asset.
     pub initial: i64,
     pub rows: usize,
+    /// Whether an option is held.
+    pub options: bool,
 }
 
-/// Which row an asset has: 0 for none, otherwise its number from 1.
+/// Which row an asset has: where it starts, plus one; 0 for none.
 struct RowMap {
-    row: [u8; MAX_ASSETS],
-    used: usize,
-    rows: usize,
+    start: [u16; MAX_ASSETS],
+    next: usize,
+    end: usize,
     stride: usize,
 }
 
 impl RowMap {
     /// The asset's row, started empty at first sight; `None` when the scratch is too short.
     #[inline]
-    fn find<'s>(&mut self, asset: u8, scratch: &'s mut Scratch<'_>) -> Option<&'s mut Header> {
-        let entry = self.row.get_mut(usize::from(asset))?;
+    fn find<'s>(
+        &mut self,
+        asset: u8,
+        scratch: &'s mut Scratch<'_>,
+    ) -> Option<(&'s mut Header, &'s mut [i64])> {
+        let entry = self.start.get_mut(usize::from(asset))?;
         if *entry != 0 {
-            return scratch.header(usize::from(*entry) - 1, self.stride);
+            return scratch.row(usize::from(*entry) - 1, self.stride);
         }
-        if self.used == self.rows {
+        if self.next >= self.end {
             return None;
         }
-        let header = scratch.header(self.used, self.stride)?;
-        self.used += 1;
-        *entry = self.used as u8;
+        let (header, options) = scratch.row(self.next, self.stride)?;
+        self.next += self.stride;
+        *entry = (self.next - self.stride + 1) as u16;
         *header = [0; HEADER];
         header[lane::ASSET] = i64::from(asset);
-        Some(header)
+        Some((header, options))
     }
 }
 
@@ -62,14 +72,17 @@ pub(crate) fn stream<const M: bool, const I: bool, B: Book, L: Legs>(
     stride: usize,
 ) -> Totals {
     let mut totals = Totals::default();
+    let rows = scratch.rows(stride).min(MAX_ASSETS);
     let mut map = RowMap {
-        row: [0; MAX_ASSETS],
-        used: 0,
-        rows: scratch.rows(stride),
+        start: [0; MAX_ASSETS],
+        next: 0,
+        end: rows * stride,
         stride,
     };
     for slot in 0..legs.balance_slots() {
-        if let Some(leg) = legs.balance(slot) {
+        if let Some(leg) = legs.balance(slot)
+            && leg.shares.0 != 0
+        {
             add_balance::<M, I, B>(book, leg, &mut totals, &mut map, scratch);
         }
     }
@@ -78,7 +91,7 @@ pub(crate) fn stream<const M: bool, const I: bool, B: Book, L: Legs>(
             add_position::<I, B>(book, leg, &mut totals, &mut map, scratch);
         }
     }
-    totals.rows = map.used;
+    totals.rows = map.next / stride;
     totals
 }
 
@@ -90,9 +103,6 @@ fn add_balance<const M: bool, const I: bool, B: Book>(
     map: &mut RowMap,
     scratch: &mut Scratch<'_>,
 ) {
-    if leg.shares.0 == 0 {
-        return;
-    }
     let rate = book.rate(leg.rate);
     let held = amount(leg.shares, rate.deposit_index, rate.borrow_index).0;
     if leg.rate == QUOTE_RATE {
@@ -108,7 +118,7 @@ fn add_balance<const M: bool, const I: bool, B: Book>(
     let (maintenance, initial) = weigh::<M, I>(value, &rate);
     totals.net = totals.net.wrapping_add(value);
     match map.find(rate.asset, scratch) {
-        Some(row) => {
+        Some((row, _)) => {
             totals.maintenance = totals.maintenance.wrapping_add(maintenance);
             totals.initial = totals.initial.wrapping_add(initial);
             row[lane::SPOT[0]] = row[lane::SPOT[0]].wrapping_add(maintenance);
@@ -159,12 +169,7 @@ fn add_position<const I: bool, B: Book>(
     scratch: &mut Scratch<'_>,
 ) {
     let terms = book.instrument(leg.instrument);
-    let value = if leg.size.0 == 0 {
-        0
-    } else {
-        clamped(value_floor(leg.size, terms.mark).0)
-    };
-    let result = value.wrapping_add(clamped(leg.quote.0));
+    let (value, result) = worth(&leg, &terms);
     totals.net = totals.net.wrapping_add(result);
     // A closed position has no risk; only Initial asks for its asset.
     if leg.size.0 == 0 && (!I || result == 0) {
@@ -172,25 +177,103 @@ fn add_position<const I: bool, B: Book>(
         return;
     }
 
-    match map.find(terms.asset, scratch) {
-        Some(row) => {
-            totals.maintenance = totals.maintenance.wrapping_add(result);
-            row[lane::RESULT] = row[lane::RESULT].wrapping_add(result);
-            if value >= 0 {
-                row[lane::LONG] = row[lane::LONG].wrapping_add(value);
-            } else {
-                row[lane::SHORT] = row[lane::SHORT].wrapping_sub(value);
-            }
+    let Some((row, losses)) = map.find(terms.asset, scratch) else {
+        totals.maintenance = totals.maintenance.wrapping_add(result.min(0));
+        totals.initial = totals.initial.wrapping_add(result.min(0));
+        return;
+    };
+    totals.maintenance = totals.maintenance.wrapping_add(result);
+    row[lane::RESULT] = row[lane::RESULT].wrapping_add(result);
+    if terms.kind.is_option() {
+        totals.options |= leg.size.0 != 0;
+        add_option(book, &leg, &terms, value, row, losses);
+    } else if value >= 0 {
+        row[lane::LONG] = row[lane::LONG].wrapping_add(value);
+    } else {
+        row[lane::SHORT] = row[lane::SHORT].wrapping_sub(value);
+    }
+}
+
+/// A position's `size * mark`, and that less its carry plus its quote, towards minus infinity.
+#[inline]
+pub(crate) fn worth(leg: &PositionLeg, terms: &InstrumentTerms) -> (i64, i64) {
+    let quote = clamped(leg.quote.0);
+    if leg.size.0 == 0 {
+        return (0, quote);
+    }
+    let value = clamped(value_floor(leg.size, terms.mark).0);
+    let carry = if leg.size.0 > 0 {
+        terms.carry_long
+    } else {
+        terms.carry_short
+    };
+    let accrued = if carry.0 == 0 {
+        0
+    } else {
+        clamped(carry_value_ceil(leg.size, carry).0)
+    };
+    (value, value.wrapping_sub(accrued).wrapping_add(quote))
+}
+
+/// An option leg into its asset's row: what it loses in each scenario, and what 5.3 and 4.3 count.
+fn add_option<B: Book>(
+    book: &B,
+    leg: &PositionLeg,
+    terms: &InstrumentTerms,
+    value: i64,
+    row: &mut Header,
+    losses: &mut [i64],
+) {
+    let size = leg.size.0.clamp(-MAX_JUDGED_SIZE, MAX_JUDGED_SIZE);
+    if size == 0 {
+        return;
+    }
+    let array = book.array(leg.instrument);
+    if row[lane::OPTION_LEGS] == 0 {
+        losses.fill(0);
+    }
+    add_array(losses, array, size);
+
+    let lots = size.wrapping_abs();
+    let moves_like = value_floor(Lots(size), book.asset(terms.asset).lot_price);
+    let delta = moved_like(moves_like, terms.delta.0);
+    row[lane::OPTION_LEGS] += 1;
+    row[lane::OPTION_VALUE] = row[lane::OPTION_VALUE].wrapping_add(value.wrapping_abs());
+    row[lane::OPTION_LOTS] = row[lane::OPTION_LOTS].wrapping_add(lots);
+    if size < 0 {
+        row[lane::SHORT_LOTS] = row[lane::SHORT_LOTS].wrapping_add(lots);
+    }
+    row[lane::DELTA] = row[lane::DELTA].wrapping_add(delta);
+    if terms.surcharge.0 > 0 {
+        let more = lots.saturating_mul(terms.surcharge.0);
+        row[lane::SURCHARGE] = row[lane::SURCHARGE].wrapping_add(clamped(more));
+    }
+}
+
+/// Subtracts `size * array` from the losses. Each product is within 2^54: at most 128 of them.
+#[inline]
+fn add_array(losses: &mut [i64], array: &[i32], size: i64) {
+    if size.unsigned_abs() < PLAIN_SIZE {
+        for (loss, gain) in losses.iter_mut().zip(array) {
+            *loss = loss.wrapping_sub(size.wrapping_mul(i64::from(*gain)));
         }
-        None => {
-            totals.maintenance = totals.maintenance.wrapping_add(result.min(0));
-            totals.initial = totals.initial.wrapping_add(result.min(0));
+    } else {
+        for (loss, gain) in losses.iter_mut().zip(array) {
+            *loss = loss.wrapping_sub(clamped(size.saturating_mul(i64::from(*gain))));
         }
     }
 }
 
+/// A value of the asset times a delta, 30 fractional bits, floor; deltas count at most two.
+#[inline]
+pub(crate) fn moved_like(value: Atoms, delta: i32) -> i64 {
+    let value = clamped(value.0);
+    let signed = if delta < 0 { -value } else { value };
+    clamped(mul_shift_floor(signed, u64::from(delta.unsigned_abs()), 30))
+}
+
 /// Saturates a value where judging stops counting (1.6).
 #[inline]
-fn clamped(value: i64) -> i64 {
+pub(crate) fn clamped(value: i64) -> i64 {
     value.clamp(-MAX_JUDGED_VALUE, MAX_JUDGED_VALUE)
 }

@@ -31,6 +31,8 @@ pub const FRESH: PriceQuality = PriceQuality {
     tier: Tier::Ok,
     age_s: 1,
     conf: Ppm(500),
+    bound_down: Frac40(0),
+    bound_up: Frac40(0),
     max_age_margin_s: 60,
     max_age_liquidation_s: 15,
     max_age_withdrawal_s: 30,

@@ -99,7 +99,9 @@ proptest! {
         prop_assert_eq!(found.maintenance_parts.scan().0, plain as i64);
         let factored = num::ppm_ceil(plain, terms.init_factor) as i64;
         let most = if value > 0 { factored.min(value) } else { factored };
-        prop_assert_eq!(found.initial_parts.scan().0, most);
+        // The steepness is rounded up to 2^-40, so a large loss may come out one atom higher.
+        let initial = found.initial_parts.scan().0;
+        prop_assert!((most..=most + 1).contains(&initial), "{initial} for {most}");
     }
 
     /// 5.9: cash adds to health one for one.
@@ -174,7 +176,7 @@ proptest! {
     #[test]
     fn a_greater_factor_asks_for_more((book, values) in any_portfolio(8, WILD, 42)) {
         let account = account(&book, &values);
-        let pool = InitialTerms { gains: Gains::Counted, factor: Some(Ppm(3_000_000)) };
+        let pool = InitialTerms { factor: Some(Ppm(3_000_000)), ..InitialTerms::COUNTED };
         let (own, pool) = (assess(&book, &account), assess_with(&book, &account, pool));
         prop_assert!(pool.initial.requirement.0 + tolerance(&book) >= own.initial.requirement.0);
         prop_assert_eq!(pool.initial.equity, own.initial.equity);

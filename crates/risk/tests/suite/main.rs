@@ -2,6 +2,7 @@
 //! numbers, the laws of margin-spec 5.9, conservation, liquidation, limits, and the figures of
 //! `docs/risk.md`.
 
+mod black76;
 mod carry;
 mod common;
 mod differential;
@@ -11,11 +12,14 @@ mod laws;
 mod limits;
 mod liquidation;
 mod num;
+mod options_laws;
 mod peaks;
 mod portfolios;
 mod price;
 mod proofs;
 mod reference;
 mod reference_vectors;
+mod series;
+mod settlement;
 mod shares;
 mod vectors;

@@ -16,9 +16,11 @@ pub mod conversions;
 pub mod floats;
 pub mod integers;
 pub mod memory;
+pub mod risk;
 pub mod text;
 
 use solana_account_info::AccountInfo;
+use solana_cpi::set_return_data;
 use solana_program_error::{ProgramError, ProgramResult};
 use solana_pubkey::Pubkey;
 
@@ -42,10 +44,11 @@ pub enum Suite {
     Calls = 4,
     Text = 5,
     Collections = 6,
+    Risk = 7,
 }
 
 impl Suite {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Integers,
         Self::Conversions,
         Self::Floats,
@@ -53,6 +56,7 @@ impl Suite {
         Self::Calls,
         Self::Text,
         Self::Collections,
+        Self::Risk,
     ];
 
     /// How many kinds and how many operations of each kind the suite has.
@@ -65,6 +69,7 @@ impl Suite {
             Self::Calls => (1, calls::OPERATIONS),
             Self::Text => (1, text::OPERATIONS),
             Self::Collections => (1, collections::OPERATIONS),
+            Self::Risk => (1, risk::OPERATIONS),
         }
     }
 
@@ -122,6 +127,7 @@ impl Case {
             Suite::Calls => calls::run(operation, a, b),
             Suite::Text => text::run(operation, a, b),
             Suite::Collections => collections::run(operation, a, b),
+            Suite::Risk => risk::run(operation, a, b),
         }
     }
 }
@@ -172,11 +178,18 @@ fn overflow(operand: u64) -> u64 {
 }
 
 /// Instruction without data: computes the cases in the first account into the second one, with the
-/// third as scratch memory. With data: panics, or overflows where the first byte is not zero.
+/// third as scratch memory. With one byte: panics, or overflows where it is not zero. With more:
+/// answers a [`risk::Request`] in the return data.
 pub fn process(_: &Pubkey, accounts: &[AccountInfo], data: &[u8]) -> ProgramResult {
-    if let Some(&operand) = data.first() {
+    if let [operand] = *data {
         core::hint::black_box(overflow(operand.into()));
         panic_as_asked();
+    }
+    if !data.is_empty() {
+        let (request, times) =
+            risk::Request::from_bytes(data).ok_or(ProgramError::InvalidInstructionData)?;
+        set_return_data(request.answer(times).as_bytes());
+        return Ok(());
     }
     let [cases, outcomes, scratch] = accounts else {
         return Err(ProgramError::NotEnoughAccountKeys);

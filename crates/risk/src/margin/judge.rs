@@ -1,0 +1,321 @@
+//! Every row once for the requirements asked for, and what equity takes from it (margin-spec 2.6, 4.3).
+
+use crate::book::{AssetTerms, Book, GroupTerms};
+use crate::margin::moves::{Moves, Peaks};
+use crate::margin::row::{ONE, RowTerms, bounded_factor, over_distance, short_option_floor};
+use crate::margin::scan::{FullSums, INITIAL, MAINTENANCE, NO_OPTIONS, PeakSums};
+use crate::margin::scratch::{Header, Scratch, lane};
+use crate::margin::stream::Totals;
+use crate::margin::{Gains, InitialTerms, Parts, Stance};
+use crate::num::ppm_floor_bounded;
+use crate::price::Tier;
+use crate::units::{Atoms, Frac40, Ppm};
+
+/// How much farther than its bound a stale price may be, 40 fractional bits, ceil (2.6): 10%.
+const STALE_MARGIN: u64 = (1 << 40) / 10 + 1;
+
+/// What the rows amount to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Judged {
+    pub maintenance: Parts,
+    pub initial: Parts,
+    /// What doubtful prices move E_M by.
+    pub maintenance_moved: i64,
+    /// Results per asset, weighted; their cap is not applied.
+    pub positive: i64,
+    pub negative: i64,
+    /// What Initial values below the mark (4.3), and what doubtful prices take besides.
+    pub distance: i64,
+}
+
+/// The rows to be judged.
+#[derive(Clone, Copy, Debug)]
+struct Rows {
+    count: usize,
+    stride: usize,
+}
+
+/// Judges the rows that [`crate::margin::stream::stream`] filled: by the two peaks where they decide,
+/// else by every scenario; once more where losses are too large to be squared as they are (1.6).
+pub(crate) fn judge<const M: bool, const I: bool, B: Book>(
+    book: &B,
+    terms: InitialTerms,
+    totals: &Totals,
+    stride: usize,
+    scratch: &mut Scratch<'_>,
+) -> Judged {
+    let group = book.group();
+    let rows = Rows {
+        count: totals.rows,
+        stride,
+    };
+    let peaks = Peaks::of(&group.extremes);
+    if !totals.options {
+        let peaked = by_peaks::<M, I, B>(book, &group, terms, rows, &peaks, [0; 2], scratch);
+        match peaked {
+            Some((judged, [0, 0])) => return judged,
+            Some((_, shifts)) => {
+                let again = by_peaks::<M, I, B>(book, &group, terms, rows, &peaks, shifts, scratch);
+                return again.map(|(judged, _)| judged).unwrap_or_default();
+            }
+            None => (),
+        }
+    }
+    let moves = Moves::of(book.scenarios());
+    let set = (&moves, &peaks);
+    match by_all::<M, I, B>(book, &group, terms, rows, set, [0; 2], scratch) {
+        (judged, [0, 0]) => judged,
+        (_, shifts) => by_all::<M, I, B>(book, &group, terms, rows, set, shifts, scratch).0,
+    }
+}
+
+/// One pass by the two peaks; `None` where they do not decide. Returns the shifts that the losses ask
+/// for.
+fn by_peaks<const M: bool, const I: bool, B: Book>(
+    book: &B,
+    group: &GroupTerms,
+    terms: InitialTerms,
+    rows: Rows,
+    peaks: &Peaks,
+    shifts: [u32; 2],
+    scratch: &mut Scratch<'_>,
+) -> Option<(Judged, [u32; 2])> {
+    let mut judged = Judged::default();
+    let [mut maintenance, mut initial] = [PeakSums::default(); 2];
+    maintenance.common.shift = shifts[MAINTENANCE];
+    initial.common.shift = shifts[INITIAL];
+    let mut start = 0;
+    for _ in 0..rows.count {
+        let (row, _) = scratch.row(start, rows.stride)?;
+        start += rows.stride;
+        let asset = Judging::new(book, terms.stance, row);
+        if M && !maintenance.add::<MAINTENANCE>(row, &asset.row, ONE, peaks) {
+            return None;
+        }
+        if I {
+            let factor = bounded_factor(terms.factor.unwrap_or(asset.terms.init_factor));
+            if !initial.add::<INITIAL>(row, &asset.row, factor, peaks) {
+                return None;
+            }
+        }
+        judged.count::<M, I, B>(book, group, terms, row, &asset);
+    }
+    let mut needed = [0; 2];
+    if M {
+        judged.maintenance = maintenance.finish(group.gross_min);
+        needed[MAINTENANCE] = maintenance.common.shift_needed();
+    }
+    if I {
+        judged.initial = initial.finish(group.gross_min);
+        needed[INITIAL] = initial.common.shift_needed();
+    }
+    Some((judged, needed))
+}
+
+/// One pass by every scenario. Returns the shifts that the losses ask for.
+fn by_all<const M: bool, const I: bool, B: Book>(
+    book: &B,
+    group: &GroupTerms,
+    terms: InitialTerms,
+    rows: Rows,
+    (moves, peaks): (&Moves, &Peaks),
+    shifts: [u32; 2],
+    scratch: &mut Scratch<'_>,
+) -> (Judged, [u32; 2]) {
+    let mut judged = Judged::default();
+    let [mut maintenance, mut initial] = [FullSums::new(), FullSums::new()];
+    maintenance.common.shift = shifts[MAINTENANCE];
+    initial.common.shift = shifts[INITIAL];
+    let mut options_held = OptionCharges::default();
+    let mut start = 0;
+    for _ in 0..rows.count {
+        let Some((row, losses)) = scratch.row(start, rows.stride) else {
+            break;
+        };
+        start += rows.stride;
+        let asset = Judging::new(book, terms.stance, row);
+        let options = if asset.is_quiet || row[lane::OPTION_LEGS] == 0 {
+            &NO_OPTIONS
+        } else {
+            &*losses
+        };
+        if M {
+            let terms = (&asset.row, ONE);
+            maintenance.add::<MAINTENANCE>(row, options, terms, (moves, peaks));
+        }
+        if I {
+            let factor = bounded_factor(terms.factor.unwrap_or(asset.terms.init_factor));
+            let terms = (&asset.row, factor);
+            initial.add::<INITIAL>(row, options, terms, (moves, peaks));
+        }
+        options_held.add(row, &asset.terms);
+        judged.count::<M, I, B>(book, group, terms, row, &asset);
+    }
+    let mut needed = [0; 2];
+    if M {
+        judged.maintenance = options_held.on(maintenance.finish(group.gross_min));
+        needed[MAINTENANCE] = maintenance.common.shift_needed();
+    }
+    if I {
+        judged.initial = options_held.on(initial.finish(group.gross_min));
+        judged.initial.surcharge = Atoms(options_held.surcharge);
+        needed[INITIAL] = initial.common.shift_needed();
+    }
+    (judged, needed)
+}
+
+/// What options add to both requirements, and to Initial.
+#[derive(Clone, Copy, Debug, Default)]
+struct OptionCharges {
+    floor: i64,
+    cushion: i64,
+    surcharge: i64,
+}
+
+impl OptionCharges {
+    /// Sums over 32 rows: a floor is within 2^57, lots within 128 * 2^37, a surcharge 128 * 2^54.
+    #[inline]
+    fn add(&mut self, row: &Header, terms: &AssetTerms) {
+        if row[lane::OPTION_LEGS] == 0 {
+            return;
+        }
+        let floor = short_option_floor(row, terms.lot_price, terms.short_option_min);
+        self.floor = self.floor.wrapping_add(floor);
+        self.cushion = self.cushion.wrapping_add(row[lane::OPTION_LOTS]);
+        self.surcharge = self.surcharge.wrapping_add(row[lane::SURCHARGE]);
+    }
+
+    fn on(&self, parts: Parts) -> Parts {
+        Parts {
+            floor: Atoms(self.floor),
+            cushion: Atoms(self.cushion),
+            ..parts
+        }
+    }
+}
+
+/// An asset while its row is judged.
+struct Judging {
+    index: u8,
+    terms: AssetTerms,
+    row: RowTerms,
+    /// `Ok` unless a stance asks.
+    tier: Tier,
+    /// Judged without a scan.
+    is_quiet: bool,
+}
+
+impl Judging {
+    #[inline]
+    fn new<B: Book>(book: &B, stance: Stance, row: &Header) -> Self {
+        let index = row[lane::ASSET] as u8;
+        let terms = book.asset(index);
+        let tier = match stance {
+            Stance::Plain => Tier::Ok,
+            _ => book.quality(index).tier,
+        };
+        let is_quiet = stance == Stance::InFavour && tier >= Tier::Stale;
+        let mut row = RowTerms::of(&terms);
+        if is_quiet {
+            row.range = 0;
+        }
+        Self {
+            index,
+            terms,
+            row,
+            tier,
+            is_quiet,
+        }
+    }
+}
+
+impl Judged {
+    /// What a row's equity comes to, besides its balances.
+    #[inline]
+    fn count<const M: bool, const I: bool, B: Book>(
+        &mut self,
+        book: &B,
+        group: &GroupTerms,
+        terms: InitialTerms,
+        row: &Header,
+        asset: &Judging,
+    ) {
+        if I {
+            self.count_initial(row, &asset.terms, group.upnl_weight, terms.gains);
+        }
+        if asset.tier == Tier::Ok {
+            return;
+        }
+        if M {
+            let moved = doubt::<MAINTENANCE, B>(book, asset, terms.stance, row);
+            self.maintenance_moved = self.maintenance_moved.saturating_add(moved);
+        }
+        if I {
+            let moved = doubt::<INITIAL, B>(book, asset, terms.stance, row);
+            self.distance = self.distance.saturating_sub(moved);
+        }
+    }
+
+    /// A row's part in E_I: its result, a gain weighted; and its legs at the worse of band and stable
+    /// price, one net delta times one distance, ceil (4.3).
+    #[inline]
+    fn count_initial(&mut self, row: &Header, asset: &AssetTerms, upnl_weight: Ppm, gains: Gains) {
+        let result = row[lane::RESULT];
+        if result < 0 {
+            self.negative = self.negative.wrapping_add(result);
+        } else if gains == Gains::Counted {
+            let weight = u64::from(upnl_weight.0).min(ONE);
+            // Within 2^62.7 and a weight of at most one: no overflow.
+            let counted = ppm_floor_bounded(result as u64, weight);
+            self.positive = self.positive.wrapping_add(counted as i64);
+        }
+        let (delta, size) = exposure::<INITIAL>(row);
+        let share = if delta > 0 { asset.down } else { asset.up };
+        self.distance = self.distance.wrapping_add(over_distance(size, share));
+    }
+}
+
+/// What a row moves like, as a value of the asset, and its magnitude: larger by what the floors of
+/// its options' deltas may have cut off.
+#[inline]
+fn exposure<const R: usize>(row: &Header) -> (i64, u64) {
+    let delta = row[lane::NET[R]].wrapping_add(row[lane::DELTA]);
+    let cut_off = row[lane::OPTION_LEGS].wrapping_mul(2);
+    (
+        delta,
+        delta.unsigned_abs().wrapping_add(cut_off.unsigned_abs()),
+    )
+}
+
+/// What an equity moves by where the price is in doubt (2.6).
+fn doubt<const R: usize, B: Book>(book: &B, asset: &Judging, stance: Stance, row: &Header) -> i64 {
+    let (delta, size) = exposure::<R>(row);
+    let quality = book.quality(asset.index);
+    let beyond = |bound: Frac40| Frac40(bound.0.saturating_add(STALE_MARGIN));
+    match (stance, asset.tier) {
+        (Stance::Plain, _) | (_, Tier::Ok) | (Stance::InFavour, Tier::Wide) => 0,
+        (Stance::Against, Tier::Wide | Tier::Diverged) => {
+            let bound = if delta > 0 {
+                quality.bound_down
+            } else {
+                quality.bound_up
+            };
+            -over_distance(size, bound)
+        }
+        (Stance::Against, Tier::Stale | Tier::Invalid) if delta > 0 => {
+            -over_distance(size, Frac40::ONE)
+        }
+        (Stance::Against, Tier::Stale | Tier::Invalid) => {
+            -over_distance(size, beyond(quality.bound_up))
+        }
+        (Stance::InFavour, _) => {
+            let bound = if delta > 0 {
+                quality.bound_up
+            } else {
+                quality.bound_down
+            };
+            let stale = asset.tier >= Tier::Stale;
+            over_distance(size, if stale { beyond(bound) } else { bound })
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! One asset's charge and losses (margin-spec 3.3, 5.2, 5.3).
+//!
+//! Every function here runs once or more per asset and requirement, so it takes few arguments and
+//! wraps where the bounds beside it prove that nothing overflows.
+
+use crate::book::AssetTerms;
+use crate::limits::MAX_JUDGED_LOSS;
+use crate::margin::moves::Move;
+use crate::margin::scratch::{Header, lane};
+use crate::num::{
+    frac_ceil, mul_div_ceil, ppm_ceil_bounded, ppm_floor_bounded, umul_shift_ceil, value_ceil,
+};
+use crate::units::{Frac40, Lots, Ppm, Price};
+
+pub(crate) const ONE: u64 = 1_000_000;
+const MAX_FACTOR: u64 = 16_000_000;
+const MAX_CONCENTRATION: u64 = 15_000_000;
+pub(crate) const MAX_LOSS: u64 = MAX_JUDGED_LOSS.unsigned_abs();
+/// Depths count at most this, so that three 16-bit steps of long division fit 64 bits.
+const MAX_DEPTH: u64 = (1 << 48) - 1;
+/// A multiplier of one, 48 fractional bits.
+pub(crate) const UNIT48: u64 = 1 << 48;
+/// Losses below this are multiplied by [`Steepness::small`].
+pub(crate) const SMALL_LOSS: u64 = 1 << 39;
+
+/// An asset's parameters within their bounds, prepared once for both requirements.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowTerms {
+    /// At most 1, ppm.
+    pub range: u64,
+    /// Zero for no size multiplier.
+    depth: u64,
+    /// Greatest growth of the multiplier: ppm, and with 48 fractional bits.
+    cap: u64,
+    cap_bits: u64,
+    /// Systematic share b in thousandths, and `1e6 - b^2`.
+    pub b: i64,
+    pub own: u64,
+    basis_rate: u64,
+    unwind_rate: u64,
+}
+
+impl RowTerms {
+    #[inline]
+    pub fn of(terms: &AssetTerms) -> Self {
+        let cap = u64::from(terms.concentration_cap.0).min(MAX_CONCENTRATION);
+        let grows = terms.depth.0 > 0 && cap != 0;
+        let b = u64::from(terms.systematic).min(1_000);
+        Self {
+            range: u64::from(terms.range.0).min(ONE),
+            depth: if grows {
+                terms.depth.0.unsigned_abs().min(MAX_DEPTH)
+            } else {
+                0
+            },
+            cap,
+            cap_bits: if grows { cap_bits(cap) } else { 0 },
+            b: b as i64,
+            own: ONE.wrapping_sub(b.wrapping_mul(b)),
+            basis_rate: u64::from(terms.basis_rate.0).min(ONE),
+            unwind_rate: u64::from(terms.unwind_rate.0).min(ONE),
+        }
+    }
+
+    /// `1 + min(concentration_cap, size / depth)`, 48 fractional bits, ceil (3.3).
+    #[inline]
+    pub fn multiplier(&self, size: u64) -> u64 {
+        let depth = self.depth;
+        if depth == 0 {
+            return UNIT48;
+        }
+        let whole = size / depth;
+        if whole >= 16 || whole.wrapping_mul(ONE) >= self.cap {
+            return UNIT48.wrapping_add(self.cap_bits);
+        }
+        // Long division of the rest, below 2^48, in three steps of sixteen bits.
+        let rest = size.wrapping_sub(whole.wrapping_mul(depth)) << 16;
+        let first = rest / depth;
+        let rest = rest.wrapping_sub(first.wrapping_mul(depth)) << 16;
+        let second = rest / depth;
+        let rest = rest.wrapping_sub(second.wrapping_mul(depth)) << 16;
+        let third = rest.wrapping_add(depth.wrapping_sub(1)) / depth;
+        let share = (((((whole << 16) | first) << 16) | second) << 16).wrapping_add(third);
+        UNIT48.wrapping_add(share.min(self.cap_bits))
+    }
+}
+
+/// A cap in ppm with 48 fractional bits, ceil. 15e6 << 40 is below 2^64; its remainder gives eight
+/// bits more.
+#[inline]
+fn cap_bits(cap: u64) -> u64 {
+    let shifted = cap << 40;
+    let whole = shifted / ONE;
+    let rest = shifted.wrapping_sub(whole.wrapping_mul(ONE)) << 8;
+    (whole << 8).wrapping_add(rest.wrapping_add(ONE - 1) / ONE)
+}
+
+/// A row's linear legs in one requirement: tokens are one instrument, each position another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Linear {
+    /// Within 2^57.
+    pub net: i64,
+    /// `|net| * range`, ceil where it is lost and floor where it is gained.
+    pub lost: u64,
+    pub gained: u64,
+}
+
+/// Gross long, gross short and borrows of a row.
+#[inline]
+fn gross<const R: usize>(row: &Header) -> (i64, i64, i64) {
+    let spot = row[lane::SPOT[R]];
+    let borrowed = if spot < 0 { spot.wrapping_neg() } else { 0 };
+    let long = row[lane::LONG].wrapping_add(spot).wrapping_add(borrowed);
+    (long, row[lane::SHORT].wrapping_add(borrowed), borrowed)
+}
+
+/// Basis and unwind charges of a row, ceil (5.3).
+#[inline]
+pub(crate) fn additions<const R: usize>(row: &Header, terms: &RowTerms) -> (u64, u64) {
+    let (long, short, borrowed) = gross::<R>(row);
+    let closed = row[lane::LONG]
+        .wrapping_add(row[lane::SHORT])
+        .wrapping_add(row[lane::OPTION_VALUE])
+        .wrapping_add(borrowed);
+    let unwind = ppm_ceil_bounded(closed as u64, terms.unwind_rate);
+    let matched = long.min(short) as u64;
+    if matched == 0 {
+        return (0, unwind);
+    }
+    (ppm_ceil_bounded(matched, terms.basis_rate), unwind)
+}
+
+/// The least charge on a row's short options, ceil: a share of the price of as many lots (5.3).
+#[inline]
+pub(crate) fn short_option_floor(row: &Header, lot_price: Price, rate: Ppm) -> i64 {
+    if row[lane::SHORT_LOTS] == 0 {
+        return 0;
+    }
+    let worth = value_ceil(Lots(row[lane::SHORT_LOTS]), lot_price).0;
+    let worth = worth.clamp(0, MAX_JUDGED_LOSS).unsigned_abs();
+    ppm_ceil_bounded(worth, u64::from(rate.0).min(ONE)) as i64
+}
+
+impl Linear {
+    #[inline]
+    pub fn of<const R: usize>(row: &Header, range: u64) -> Self {
+        let net = row[lane::LONG]
+            .wrapping_sub(row[lane::SHORT])
+            .wrapping_add(row[lane::SPOT[R]])
+            .clamp(-MAX_JUDGED_LOSS, MAX_JUDGED_LOSS);
+        // |net| * range / 1e6, floor and ceil from one remainder; below 2^57.
+        let size = net.unsigned_abs();
+        let whole = size / ONE;
+        let part = size
+            .wrapping_sub(whole.wrapping_mul(ONE))
+            .wrapping_mul(range);
+        let whole = whole.wrapping_mul(range);
+        Self {
+            net,
+            lost: whole.wrapping_add(part.wrapping_add(ONE - 1) / ONE),
+            gained: whole.wrapping_add(part / ONE),
+        }
+    }
+
+    /// What the linear legs lose by a move, ceil; a gain is negative (5.2). A shock stops at -1.
+    /// At most 127 * 2^57 < 2^64 before the bound.
+    #[inline]
+    pub fn loss(&self, by: &Move) -> i64 {
+        let adverse = by.down == (self.net > 0);
+        let over = if adverse { self.lost } else { self.gained };
+        let mut amount = over.wrapping_mul(by.k);
+        if by.den != 1 {
+            let up = if adverse { by.den.wrapping_sub(1) } else { 0 };
+            amount = amount.wrapping_add(up) / by.den;
+        }
+        if by.down {
+            amount = amount.min(self.net.unsigned_abs());
+        }
+        if by.weight != ONE {
+            amount = amount.min(MAX_LOSS);
+            amount = if adverse {
+                ppm_ceil_bounded(amount, by.weight)
+            } else {
+                ppm_floor_bounded(amount, by.weight)
+            };
+        }
+        let amount = amount.min(MAX_LOSS) as i64;
+        if adverse {
+            amount
+        } else {
+            amount.wrapping_neg()
+        }
+    }
+}
+
+/// D* of 3.3 for linear legs alone: their size times the greatest `w |k|`, ceil.
+#[inline]
+pub(crate) fn linear_concentration(size: u64, peak: &Move) -> u64 {
+    let moved = size.wrapping_mul(peak.k).div_ceil(peak.den);
+    ppm_ceil_bounded(moved.min(MAX_LOSS), peak.weight)
+}
+
+/// D* of 3.3 for any row: the unmultiplied scan over the range, ceil.
+#[inline]
+pub(crate) fn concentration(scan: u64, range: u64) -> u64 {
+    if range == 0 {
+        return if scan == 0 { 0 } else { u64::MAX };
+    }
+    if scan >> 43 == 0 {
+        return scan.wrapping_mul(ONE).div_ceil(range);
+    }
+    mul_div_ceil(scan, ONE, range).unwrap_or(u64::MAX)
+}
+
+/// What a loss is multiplied by: size multiplier times factor (5.2), at most 256.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Steepness {
+    /// 48 fractional bits.
+    exact: u64,
+    /// The same with 40, ceil, in two words of 24 bits.
+    high: u64,
+    low: u64,
+}
+
+impl Steepness {
+    /// `multiplier` has 48 fractional bits and is at most 16, like the factor.
+    #[inline]
+    pub fn new(multiplier: u64, factor: u64) -> Self {
+        let exact = if factor == ONE {
+            multiplier
+        } else {
+            ppm_ceil_bounded(multiplier, factor)
+        };
+        let coarse = exact.wrapping_add(255) >> 8;
+        Self {
+            exact,
+            high: coarse >> 24,
+            low: coarse & 0xff_ffff,
+        }
+    }
+
+    #[inline]
+    pub fn is_one(&self) -> bool {
+        self.exact == UNIT48
+    }
+
+    /// `loss * steepness`, ceil, of a loss below [`SMALL_LOSS`]: products below 2^39 * 2^25 and
+    /// 2^39 * 2^24.
+    #[inline]
+    pub fn small(&self, loss: u64) -> u64 {
+        let part = loss.wrapping_mul(self.low).wrapping_add(0xff_ffff) >> 24;
+        let whole = loss.wrapping_mul(self.high).wrapping_add(part);
+        whole.wrapping_add(0xffff) >> 16
+    }
+
+    /// `loss * steepness`, ceil, within 2^57.
+    #[inline]
+    pub fn of(&self, loss: u64) -> u64 {
+        if loss >= SMALL_LOSS {
+            return umul_shift_ceil(loss, self.exact, 48).min(MAX_LOSS);
+        }
+        self.small(loss)
+    }
+
+    /// Whether a downward shock (ppm) is charged less than the full multiple.
+    #[inline]
+    pub fn is_cut(&self, shock: u64) -> bool {
+        self.small(shock) > ONE
+    }
+
+    /// A loss multiplied at most by `1 / |shock|` where the shock is downward (5.2), ceil.
+    pub fn cut(&self, loss: u64, range: u64, by: &Move) -> u64 {
+        let multiplied = self.of(loss);
+        let whole = ONE.wrapping_mul(by.den);
+        let shock = by.k.wrapping_mul(range).min(whole);
+        if !by.down || shock == 0 {
+            return multiplied;
+        }
+        let most = mul_div_ceil(loss, whole, shock);
+        multiplied.min(most.unwrap_or(u64::MAX))
+    }
+}
+
+/// A factor within its bounds (3.4).
+#[inline]
+pub(crate) fn bounded_factor(factor: Ppm) -> u64 {
+    u64::from(factor.0).clamp(ONE, MAX_FACTOR)
+}
+
+/// An amount moved by a distance over the price, ceil; within 2^57.
+#[inline]
+pub(crate) fn over_distance(amount: u64, share: Frac40) -> i64 {
+    frac_ceil(amount, share).min(MAX_LOSS) as i64
+}
