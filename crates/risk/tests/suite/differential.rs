@@ -42,6 +42,7 @@ fn any_terms(draw: &mut Draw) -> InitialTerms {
     InitialTerms {
         gains: draw.pick(&[Gains::Counted, Gains::Counted, Gains::Ignored]),
         factor: draw.chance(20).then(|| draw.ppm(900_000, 4_000_000)),
+        ..InitialTerms::COUNTED
     }
 }
 

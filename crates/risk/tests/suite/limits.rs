@@ -50,7 +50,7 @@ const MAXIMA: [AtMost; 23] = [
     }),
     ("depth", |book| {
         every_asset(book, |a| {
-            (a.concentration_cap, a.depth) = (Ppm(15_000_000), Atoms((1 << 52) - 1))
+            (a.concentration_cap, a.depth) = (Ppm(15_000_000), Atoms((1 << 48) - 1))
         });
     }),
     ("down", |book| every_asset(book, |a| a.down = Frac40::ONE)),
@@ -76,7 +76,7 @@ const MAXIMA: [AtMost; 23] = [
     ("surcharge", |book| {
         every_instrument(book, |i| {
             if i.kind.is_option() {
-                i.surcharge = Atoms(1 << 30)
+                i.surcharge = Atoms(1 << 24)
             }
         });
     }),
@@ -85,7 +85,7 @@ const MAXIMA: [AtMost; 23] = [
     }),
     ("carry", |book| {
         every_instrument(book, |i| {
-            (i.carry_long, i.carry_short) = (Carry48(1 << 77), Carry48(-(1 << 77)))
+            (i.carry_long, i.carry_short) = (Carry48(1 << 74), Carry48(-(1 << 74)))
         });
     }),
     ("scenarios", |book| {
@@ -176,7 +176,13 @@ fn flat_book(assets: u8, array: [i32; 16]) -> TestBook {
 /// Balances are an eighth: their weighted values, up to 5 times as much, saturate at the same bound.
 fn full_account(book: &TestBook, positions: usize, worth: i64, alternate: bool) -> TestAccount {
     let mut account = TestAccount::default().with_balance(QUOTE_RATE, worth);
-    let sign = |index: usize| if alternate && index.is_multiple_of(3) { -1 } else { 1 };
+    let sign = |index: usize| {
+        if alternate && index.is_multiple_of(3) {
+            -1
+        } else {
+            1
+        }
+    };
     for asset in 1..book.assets.len().min(MAX_BALANCES) {
         account = account.with_balance(asset as u8, sign(asset) * worth / 8);
     }

@@ -24,18 +24,27 @@ const LISTED: Recipe = Recipe {
 
 /// What roundings may add up to: see the reference's tolerance, for factors up to 2.5.
 fn slack(accounts: &[&TestAccount]) -> i64 {
-    let legs = accounts.iter().map(|a| a.balances.len() + a.positions.len()).sum::<usize>();
+    let legs = accounts
+        .iter()
+        .map(|a| a.balances.len() + a.positions.len())
+        .sum::<usize>();
     64 + 32 * legs as i64
 }
 
 fn scans(book: &TestBook, account: &TestAccount) -> [i64; 2] {
     let found = assess(book, account);
-    [found.maintenance_parts.scan().0, found.initial_parts.scan().0]
+    [
+        found.maintenance_parts.scan().0,
+        found.initial_parts.scan().0,
+    ]
 }
 
 /// Deposits alone besides positions, so that each token has one weight and sums are sums.
 fn without_borrows(mut account: TestAccount) -> TestAccount {
-    account.balances.iter_mut().for_each(|leg| leg.shares.0 = leg.shares.0.abs());
+    account
+        .balances
+        .iter_mut()
+        .for_each(|leg| leg.shares.0 = leg.shares.0.abs());
     account
 }
 
@@ -49,7 +58,10 @@ fn joined(a: &TestAccount, b: &TestAccount) -> TestAccount {
         }
     }
     for leg in &b.positions {
-        let held = all.positions.iter_mut().find(|held| held.instrument == leg.instrument);
+        let held = all
+            .positions
+            .iter_mut()
+            .find(|held| held.instrument == leg.instrument);
         match held {
             Some(held) => {
                 held.size.0 += leg.size.0;
@@ -75,11 +87,15 @@ fn any_gaining(recipe: Recipe) -> impl Strategy<Value = (TestBook, TestAccount, 
         let mut draw = Draw(seed);
         let asset = draw.between(1, book.assets.len() as i64 - 1) as u8;
         let side = draw.pick(&[-1, 1]);
-        let gains: Vec<i32> = (0..16).map(|_| (side * draw.between(0, 1 << 24)) as i32).collect();
+        let gains: Vec<i32> = (0..16)
+            .map(|_| (side * draw.between(0, 1 << 24)) as i32)
+            .collect();
         let mark = book.asset(asset).lot_price;
         let call = InstrumentTerms::linear(InstrumentKind::Call, asset, mark);
         let instrument = book.list_instrument(call, &gains, Greeks::LINEAR);
-        let more = account.clone().with_position(instrument, side * draw.magnitude(20), 0);
+        let more = account
+            .clone()
+            .with_position(instrument, side * draw.magnitude(20), 0);
         (book, account, more)
     })
 }

@@ -567,6 +567,11 @@ impl Exact {
         )?;
         over("basis", parts.basis, &self.basis(), &one)?;
         over("unwind", parts.unwind, &self.unwind(), &one)?;
+        over("floor", parts.floor, &self.floor(), &one)?;
+        let lots = [i128::from(parts.cushion.0), i128::from(parts.surcharge.0)];
+        if lots != [self.cushion, self.surcharge] {
+            return Err(format!("cushion and surcharge {lots:?}"));
+        }
         let root = parts.one_factor.0;
         let less = fine((root - tolerance).max(0));
         within(
@@ -598,10 +603,11 @@ impl ExactLine {
         over("line's scan", part.scan, &self.scan, &exact.unit)?;
         over("line's basis", part.basis, &self.basis, &one)?;
         over("line's unwind", part.unwind, &self.unwind, &one)?;
+        over("line's floor", part.floor, &self.floor, &one)?;
         let net = i128::from(part.net.0) == self.net;
         let worst = self.losses.get(usize::from(part.worst).wrapping_sub(1));
         let short = &self.scan - worst.ok_or("no worst scenario")?;
-        let near = short <= &exact.unit * tolerance;
+        let near = short <= &exact.unit * tolerance || (part.scan.0 == 0 && part.worst == 1);
 
         // The scan that D* is made of may be 8 atoms over.
         let (up, down) = &self.multiplier;
