@@ -1,5 +1,5 @@
-//! The engine against the reference: 4.2, 4.3, 3.3, 5.1 to 5.5, on twelve kinds of 10,000 random
-//! portfolios each (three of them with a shrinking search): both equities, net asset value, both
+//! The engine against the reference: 4.2, 4.3, 3.3, 5.1 to 5.5, on fourteen kinds of 10,000 random
+//! portfolios each (two of them with a shrinking search): both equities, net asset value, both
 //! requirements, and every part of them.
 
 use crate::common::*;
@@ -18,12 +18,12 @@ pub fn compare(book: &TestBook, account: &TestAccount, terms: InitialTerms) -> R
     let told = report(book, account, terms, 0, &mut scratch);
     let found = told.totals;
     let legs = (account.balances.len() + account.positions.len()) as i64;
-    equities(book, account).check(&found, terms.gains, legs)?;
-    let maintenance = requirement(book, account, Which::Maintenance);
+    equities(book, account, terms).check(&found, terms.stance, legs)?;
+    let maintenance = requirement(book, account, Which::Maintenance, terms.stance);
     maintenance
         .check(found.maintenance.requirement, &found.maintenance_parts)
         .map_err(|error| format!("Maintenance: {error}"))?;
-    let initial = requirement(book, account, Which::Initial(terms.factor));
+    let initial = requirement(book, account, Which::Initial(terms.factor), terms.stance);
     initial
         .check(found.initial.requirement, &found.initial_parts)
         .map_err(|error| format!("Initial: {error}"))?;
@@ -42,7 +42,7 @@ fn any_terms(draw: &mut Draw) -> InitialTerms {
     InitialTerms {
         gains: draw.pick(&[Gains::Counted, Gains::Counted, Gains::Ignored]),
         factor: draw.chance(20).then(|| draw.ppm(900_000, 4_000_000)),
-        ..InitialTerms::COUNTED
+        stance: draw.pick(&[Stance::Plain, Stance::Against, Stance::InFavour]),
     }
 }
 
@@ -188,6 +188,20 @@ fn pools() {
         11,
         "pools of up to 31 assets and 128 positions",
         &Recipe::POOL,
+    );
+}
+
+/// 2.6: judged at the mark, against the account and in its favour.
+#[test]
+fn accounts_with_doubtful_prices() {
+    run(
+        12,
+        "doubtful prices",
+        &Recipe {
+            doubt: true,
+            cap: 1_500_000,
+            ..Recipe::TRADER
+        },
     );
 }
 

@@ -80,6 +80,8 @@ pub struct Recipe {
     /// Arrays and figures of any size rather than those of an option.
     pub wild: bool,
     pub surcharge: bool,
+    /// Prices of every tier.
+    pub doubt: bool,
 }
 
 impl Recipe {
@@ -102,6 +104,7 @@ impl Recipe {
         custom: false,
         wild: false,
         surcharge: true,
+        doubt: false,
     };
     /// The same without options.
     pub const LINEAR: Self = Self {
@@ -130,6 +133,19 @@ impl Recipe {
         for _ in 0..draw.between(self.assets.0, self.assets.1) {
             let terms = self.asset(draw);
             let asset = book.list(terms, weights(draw), 0);
+            if self.doubt {
+                let tiers = [
+                    Tier::Ok,
+                    Tier::Wide,
+                    Tier::Diverged,
+                    Tier::Stale,
+                    Tier::Invalid,
+                ];
+                let quality = &mut book.qualities[usize::from(asset)];
+                quality.tier = draw.pick(&tiers);
+                quality.bound_down = Frac40(draw.between(0, self.distance) as u64);
+                quality.bound_up = Frac40(draw.between(0, self.distance) as u64);
+            }
             if self.accrued {
                 let rate = &mut book.rates[usize::from(asset)];
                 rate.deposit_index = Index48(Index48::ONE.0 + draw.magnitude(48) as u64);

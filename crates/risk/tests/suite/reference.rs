@@ -149,13 +149,11 @@ fn initial_weight(rate: &RateTerms, owed: bool) -> u32 {
 pub struct ExactEquities {
     pub net: BigInt,
     pub maintenance: BigInt,
-    /// With positive results counted, and without.
     pub initial: BigInt,
-    pub withdrawal: BigInt,
 }
 
-/// 4.2, 4.3 and decision 3.
-pub fn equities(book: &TestBook, account: &impl Legs) -> ExactEquities {
+/// 4.2, 4.3, 2.6 and decision 3.
+pub fn equities(book: &TestBook, account: &impl Legs, terms: InitialTerms) -> ExactEquities {
     let cash: i128 = balances(account)
         .filter(|leg| leg.rate == QUOTE_RATE)
         .map(|leg| tokens(leg, &book.rate(QUOTE_RATE)))
@@ -169,41 +167,78 @@ pub fn equities(book: &TestBook, account: &impl Legs) -> ExactEquities {
             .map(|asset| fine(asset.spot) + &asset.result);
         worth.fold(fine(cash), |sum, worth| sum + worth)
     };
+    let doubts = |assets: &BTreeMap<u8, Holding>| -> BigInt {
+        let each = assets.iter();
+        each.map(|(index, asset)| doubt(book, *index, asset, terms.stance))
+            .sum()
+    };
 
-    let (mut bare, mut gains) = (fine(cash), BigInt::zero());
+    let (mut bare, mut gains) = (fine(cash) + doubts(&initial), BigInt::zero());
     for (index, asset) in &initial {
-        bare += fine(asset.spot) - distance(book, *index, asset);
-        if asset.result.is_positive() {
-            gains += &asset.result * book.group.upnl_weight.0.min(1_000_000) / MILLION;
+        let delta = delta(book, *index, asset);
+        let listed = book.asset(*index);
+        let share = if delta.is_positive() {
+            listed.down
         } else {
+            listed.up
+        };
+        bare += fine(asset.spot) - delta.abs() * share.0;
+        if !asset.result.is_positive() {
             bare += &asset.result;
+        } else if terms.gains == Gains::Counted {
+            gains += &asset.result * book.group.upnl_weight.0.min(1_000_000) / MILLION;
         }
     }
     ExactEquities {
         net: total(&plain),
-        maintenance: total(&maintenance),
-        initial: &bare + gains.min(fine(book.group.upnl_cap.0.max(0))),
-        withdrawal: bare,
+        maintenance: total(&maintenance) + doubts(&maintenance),
+        initial: bare + gains.min(fine(book.group.upnl_cap.0.max(0))),
     }
 }
 
-/// What an asset's legs lose on the way to the worse of band and stable price (4.3): one net delta
-/// times one distance.
-fn distance(book: &TestBook, index: u8, asset: &Holding) -> BigInt {
-    let terms = book.asset(index);
-    // Net delta in 2^-92 atoms.
+/// What an asset's legs move like (4.3): one net delta, in 2^40 fine atoms, so that a distance of 40
+/// bits times it is a number of fine atoms.
+fn delta(book: &TestBook, index: u8, asset: &Holding) -> BigInt {
+    let price = book.asset(index).lot_price;
+    // In 2^-92 atoms.
     let mut net: BigInt = BigInt::from(asset.spot + asset.linear.iter().sum::<i128>()) << 92;
     for leg in &asset.options {
         let delta = book.instrument(leg.instrument).delta.0;
         let lots = BigInt::from(leg.size) * delta;
-        net += (lots * terms.lot_price.mantissa()) << (62 - terms.lot_price.shift());
+        net += (lots * price.mantissa()) << (62 - price.shift());
     }
-    let share = if net.is_positive() {
-        terms.down
+    net * MILLION
+}
+
+/// What an equity moves by where an asset's price is in doubt (2.6).
+fn doubt(book: &TestBook, index: u8, asset: &Holding, stance: Stance) -> BigInt {
+    let delta = delta(book, index, asset);
+    let quality = book.quality(index);
+    let (down, up) = (quality.bound_down.0, quality.bound_up.0);
+    // Ten percent of 2^40, ceil.
+    let stale = if quality.tier >= Tier::Stale {
+        109_951_162_778
     } else {
-        terms.up
+        0
     };
-    net.abs() * share.0 * MILLION
+    let long = delta.is_positive();
+    let share = match (stance, quality.tier, long) {
+        (Stance::Plain, _, _) | (_, Tier::Ok, _) | (Stance::InFavour, Tier::Wide, _) => 0,
+        (Stance::Against, Tier::Stale | Tier::Invalid, true) => 1 << 40,
+        (Stance::Against, _, true) | (Stance::InFavour, _, false) => down + stale,
+        (Stance::Against, _, false) | (Stance::InFavour, _, true) => up + stale,
+    };
+    let moved = delta.abs() * share;
+    if stance == Stance::InFavour {
+        moved
+    } else {
+        -moved
+    }
+}
+
+/// Whether an asset is judged without a scan (2.6).
+fn is_quiet(book: &TestBook, index: u8, stance: Stance) -> bool {
+    stance == Stance::InFavour && book.quality(index).tier >= Tier::Stale
 }
 
 /// One asset's exact part.
@@ -222,6 +257,8 @@ pub struct ExactLine {
     pub unwind: BigInt,
     /// What the multiplier and the factor make of one atom, ceil.
     pub growth: i64,
+    /// Judged without a scan.
+    is_quiet: bool,
     systematic: u16,
 }
 
@@ -253,7 +290,7 @@ struct Scan {
 }
 
 /// The requirement (3.3, 5.2 to 5.5).
-pub fn requirement(book: &TestBook, account: &impl Legs, which: Which) -> Exact {
+pub fn requirement(book: &TestBook, account: &impl Legs, which: Which, stance: Stance) -> Exact {
     let assets = match which {
         Which::Maintenance => holdings(book, account, maintenance_weight),
         Which::Initial(_) => holdings(book, account, initial_weight),
@@ -264,7 +301,13 @@ pub fn requirement(book: &TestBook, account: &impl Legs, which: Which) -> Exact 
     });
     let scans: Vec<(u8, &Holding, Scan)> = assets
         .iter()
-        .map(|(index, asset)| (*index, asset, scan(book, *index, asset, which, parts)))
+        .map(|(index, asset)| {
+            let mut scan = scan(book, *index, asset, which, parts);
+            if is_quiet(book, *index, stance) {
+                scan.losses.fill(BigInt::zero());
+            }
+            (*index, asset, scan)
+        })
         .collect();
 
     // Over the product of all assets' denominators.
@@ -289,6 +332,7 @@ pub fn requirement(book: &TestBook, account: &impl Legs, which: Which) -> Exact 
             floor,
             unwind,
             growth: scan.growth,
+            is_quiet: is_quiet(book, index, stance),
             systematic: terms.systematic.min(1_000),
         };
         lines.insert(index, line);
@@ -616,7 +660,7 @@ impl ExactLine {
         let over: BigInt = (BigInt::from(8_000_000) / range + 2) << 40;
         let most = (over / terms.depth.0.max(1) + 4) * down;
         let multiplier = !more.is_negative() && more <= most;
-        match (net, near, multiplier) {
+        match (net, near, multiplier || self.is_quiet) {
             (true, true, true) => Ok(()),
             wrong => Err(format!("line's net, worst, multiplier: {wrong:?}")),
         }
@@ -625,24 +669,26 @@ impl ExactLine {
 
 impl ExactEquities {
     /// Checks every equity: at most the exact one, and below it by at most 8 atoms and 4 for each
-    /// leg.
-    pub fn check(&self, found: &Assessment, gains: Gains, legs: i64) -> Result<(), String> {
-        let initial = match gains {
-            Gains::Counted => &self.initial,
-            Gains::Ignored => &self.withdrawal,
+    /// leg. Prices in the account's favour are rounded in its favour, by as much.
+    pub fn check(&self, found: &Assessment, stance: Stance, legs: i64) -> Result<(), String> {
+        let (maintenance, initial) = (found.maintenance.equity, found.initial.equity);
+        let few = fine(8 + 4 * legs);
+        let above = match stance {
+            Stance::InFavour => few.clone(),
+            _ => BigInt::zero(),
         };
-        let rows = [
-            ("net asset value", found.net_asset_value, &self.net),
+        for (name, atoms, exact, above) in [
             (
-                "maintenance equity",
-                found.maintenance.equity,
-                &self.maintenance,
+                "net asset value",
+                found.net_asset_value,
+                &self.net,
+                &BigInt::zero(),
             ),
-            ("initial equity", found.initial.equity, initial),
-        ];
-        for (name, atoms, exact) in rows {
+            ("maintenance equity", maintenance, &self.maintenance, &above),
+            ("initial equity", initial, &self.initial, &above),
+        ] {
             let short = exact - fine(atoms.0);
-            if short.is_negative() || short > fine(8 + 4 * legs) {
+            if short < -above || short > few {
                 return Err(format!("{name} {} for {}", atoms.0, readable(exact)));
             }
         }

@@ -70,7 +70,7 @@ fn exact(case: &Value, which: Which) -> Exact {
     for listed in list(case, "assets") {
         account = add_asset(&mut book, account, listed, which);
     }
-    requirement(&book, &account, which)
+    requirement(&book, &account, which, Stance::Plain)
 }
 
 /// A printed decimal, exactly.
