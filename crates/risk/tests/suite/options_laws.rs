@@ -277,6 +277,25 @@ proptest! {
         prop_assert_eq!(with.initial_parts, without.initial_parts);
     }
 
+    /// 2.6: a doubtful price taken against the account never adds to its equity, one taken in its
+    /// favour never takes from it; neither touches net asset value.
+    #[test]
+    fn doubt_moves_equity_to_its_side((book, account) in any_of(Recipe { doubt: true, ..LISTED })) {
+        let judged = |stance| assess_with(&book, &account, InitialTerms { stance, ..InitialTerms::COUNTED });
+        let plain = judged(Stance::Plain);
+        let (against, favour) = (judged(Stance::Against), judged(Stance::InFavour));
+        prop_assert!(against.maintenance.equity <= plain.maintenance.equity);
+        prop_assert!(against.initial.equity <= plain.initial.equity);
+        prop_assert!(favour.maintenance.equity >= plain.maintenance.equity);
+        prop_assert_eq!(against.maintenance.requirement, plain.maintenance.requirement);
+        prop_assert_eq!(against.initial.requirement, plain.initial.requirement);
+        let nets = [against.net_asset_value, favour.net_asset_value];
+        prop_assert_eq!(nets, [plain.net_asset_value; 2]);
+        let mut lanes = vec![7; Scratch::MAX_LANES];
+        let alone = maintenance_in_favour(&book, &account, &mut Scratch::new(&mut lanes));
+        prop_assert_eq!(alone, favour.maintenance);
+    }
+
     /// I13's cousin: the order of an account's slots changes nothing.
     #[test]
     fn the_order_of_slots_changes_nothing((book, account) in any_of(LISTED), turn in 0usize..16) {

@@ -1,14 +1,31 @@
 //! The reference itself against the shared vectors of margin-spec 5.1 to 5.5, options included, to
-//! the last printed digit: what the engine is measured by is measured too.
+//! the last printed digit: what the engine is measured by is measured too. Then the engine.
 
 use crate::common::*;
 use crate::reference::{Exact, Which, ratio, requirement, whole};
-use crate::vectors::{int, list, text};
 use keel_risk::*;
 use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::Signed;
 use serde_json::Value;
+use std::path::PathBuf;
+
+fn text() -> Option<String> {
+    let given = std::env::var_os("KEEL_VECTORS").map(PathBuf::from);
+    let beside = || {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+        root.join("../shared/data/vectors/margin.json")
+    };
+    std::fs::read_to_string(given.unwrap_or_else(beside)).ok()
+}
+
+fn int(value: &Value, key: &str) -> i64 {
+    value[key].as_i64().unwrap_or_else(|| panic!("{key}"))
+}
+
+fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
+    value[key].as_array().map_or(&[], Vec::as_slice)
+}
 
 /// One asset of a vector: legs are already values, one atom per unit.
 fn add_asset(
@@ -64,12 +81,17 @@ fn add_asset(
     account
 }
 
-fn exact(case: &Value, which: Which) -> Exact {
+fn portfolio(case: &Value, which: Which) -> (TestBook, TestAccount) {
     let mut book = empty_book();
     let mut account = TestAccount::default();
     for listed in list(case, "assets") {
         account = add_asset(&mut book, account, listed, which);
     }
+    (book, account)
+}
+
+fn exact(case: &Value, which: Which) -> Exact {
+    let (book, account) = portfolio(case, which);
     requirement(&book, &account, which, Stance::Plain)
 }
 
@@ -85,8 +107,20 @@ fn agrees(ours: &BigRational, printed: &str) -> bool {
     (ours - decimal(printed)).abs() <= ratio(1, 1_000_000)
 }
 
+/// Whether the engine's requirement is the vector's, rounded up by at most what the file allows.
+fn engine_meets(case: &Value, exact: &Exact, which: Which) -> bool {
+    let (book, account) = portfolio(case, which);
+    let found = assess(&book, &account);
+    let requirement = match which {
+        Which::Maintenance => found.maintenance.requirement.0,
+        Which::Initial(_) => found.initial.requirement.0,
+    };
+    let tolerance = int(&case["expected"], "tolerance_atoms_above");
+    exact.at_most(requirement) && exact.at_least(requirement - tolerance)
+}
+
 #[test]
-fn the_reference_meets_every_shared_vector() {
+fn the_reference_and_the_engine_meet_every_shared_vector() {
     let Some(text) = text() else {
         println!("no vectors: set KEEL_VECTORS to margin.json");
         return;
@@ -110,6 +144,11 @@ fn the_reference_meets_every_shared_vector() {
                 "{name} {key}"
             );
         }
+        assert!(
+            engine_meets(case, &maintenance, Which::Maintenance),
+            "{name}"
+        );
+        assert!(engine_meets(case, &initial, Which::Initial(None)), "{name}");
 
         let parts = &expected["maintenance_parts"];
         let figure = |key: &str| parts[key].as_str().expect("a figure");
@@ -132,6 +171,9 @@ fn the_reference_meets_every_shared_vector() {
         let apart = (&x * &x - squared).abs();
         assert!(apart <= (x + whole(1)) * ratio(3, 1_000_000), "{name} X");
     }
-    println!("{} vectors met by the reference", cases.len());
+    println!(
+        "{} vectors met by the reference and by the engine",
+        cases.len()
+    );
     assert!(cases.len() >= 54);
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-pub fn text() -> Option<String> {
+fn text() -> Option<String> {
     let given = std::env::var_os("KEEL_VECTORS").map(PathBuf::from);
     let beside = || {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -15,7 +15,7 @@ pub fn text() -> Option<String> {
     std::fs::read_to_string(given.unwrap_or_else(beside)).ok()
 }
 
-pub fn int(value: &Value, key: &str) -> i64 {
+fn int(value: &Value, key: &str) -> i64 {
     value[key].as_i64().unwrap_or_else(|| panic!("{key}"))
 }
 
@@ -28,7 +28,7 @@ fn atoms(text: &str) -> (i64, bool) {
     )
 }
 
-pub fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
+fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
     value[key].as_array().map_or(&[], Vec::as_slice)
 }
 
