@@ -64,6 +64,9 @@ fn run(kind: u64, name: &str, recipe: &Recipe) {
             panic!("{name}, seed {seed:#x}: {error}\n{account:?}\n{terms:?}\n{book:?}");
         }
     }
+    // What the page of proofs says of them.
+    assert!(legs >= 11 * EACH as usize);
+    assert!(recipe.options == 0 || options >= 3 * EACH as usize);
     println!("{name}: {EACH} portfolios, {legs} legs, {options} of them options");
 }
 

@@ -3,9 +3,10 @@
 
 use crate::common::*;
 use crate::differential::compare;
-use crate::portfolios::{Draw, Recipe};
+use crate::portfolios::{Draw, Recipe, any_of};
 use keel_risk::limits::*;
 use keel_risk::*;
+use proptest::prelude::*;
 
 /// A figure of a book that has a documented maximum, and how to set it there.
 type AtMost = (&'static str, fn(&mut TestBook));
@@ -111,45 +112,97 @@ const MODEST: Recipe = Recipe {
     ..Recipe::TRADER
 };
 
-fn judged_right(name: &str, book: &TestBook, account: &TestAccount) {
-    let found = compare(book, account, InitialTerms::COUNTED);
-    assert_eq!(found, Ok(()), "{name}\n{account:?}\n{book:?}");
+fn judged_right(name: &str, book: &TestBook, account: &TestAccount) -> Result<(), TestCaseError> {
+    compare(book, account, InitialTerms::COUNTED)
+        .map_err(|error| TestCaseError::fail(format!("{name}: {error}")))
 }
 
-/// I14: each field at its maximum, the others as they come.
-#[test]
-fn every_field_at_its_maximum_is_judged_right() {
-    for (number, (name, set)) in MAXIMA.iter().enumerate() {
-        for seed in 0..200 {
-            let mut draw = Draw(seed << 8 | number as u64);
-            let (mut book, account) = MODEST.portfolio(&mut draw);
-            set(&mut book);
-            judged_right(name, &book, &account);
-        }
+proptest! {
+    #![proptest_config(config(10_000))]
+
+    /// I14: each field at its maximum, the others as they come, is judged right.
+    #[test]
+    fn every_field_at_its_maximum_is_judged_right((mut book, account) in any_of(MODEST), field in 0..MAXIMA.len()) {
+        let (name, set) = MAXIMA[field];
+        set(&mut book);
+        judged_right(name, &book, &account)?;
     }
-}
 
-/// I14: all fields at their maxima at once, long only, short only and mixed.
-#[test]
-fn all_fields_at_their_maxima_are_judged_right() {
-    for seed in 0..600 {
-        let mut draw = Draw(seed);
-        let (mut book, mut account) = MODEST.portfolio(&mut draw);
+    /// I14: all fields at their maxima at once, long only, short only and mixed, are judged right.
+    #[test]
+    fn all_fields_at_their_maxima_are_judged_right((mut book, mut account) in any_of(MODEST), sides in 0..3) {
         MAXIMA.iter().for_each(|(_, set)| set(&mut book));
-        let side = |figure: &mut i64| match seed % 3 {
+        let side = |figure: &mut i64| match sides {
             0 => *figure = figure.abs(),
             1 => *figure = -figure.abs(),
             _ => {}
         };
-        account
-            .balances
+        account.balances.iter_mut().for_each(|leg| side(&mut leg.shares.0));
+        account.positions.iter_mut().for_each(|leg| side(&mut leg.size.0));
+        judged_right("all", &book, &account)?;
+    }
+
+    /// 1.6: at 64 times the bound of every figure at once, and at the ends of every type, all that
+    /// judges gives an answer, and no requirement is below nothing.
+    #[test]
+    fn nothing_fails_at_the_ends_of_every_type(
+        (mut book, mut account) in prop_oneof![
+            9 => any_of(Recipe { wild: true, doubt: true, ..MODEST }).boxed(),
+            1 => any_of(Recipe::POOL).boxed(),
+        ],
+        seed in any::<u64>(),
+        stance in prop_oneof![Just(Stance::Plain), Just(Stance::Against), Just(Stance::InFavour)],
+    ) {
+        to_the_ends(&mut book, &mut account, &mut Draw(seed));
+        if seed % 2 == 0 {
+            MAXIMA.iter().for_each(|(_, set)| set(&mut book));
+        }
+        let terms = InitialTerms { stance, ..InitialTerms::COUNTED };
+        let mut lanes = vec![-1; Scratch::MAX_LANES];
+        let mut scratch = Scratch::new(&mut lanes);
+        for first in [0, 7, usize::MAX] {
+            let found = report(&book, &account, terms, first, &mut scratch).totals;
+            prop_assert!(found.maintenance.requirement.0 >= 0 && found.initial.requirement.0 >= 0);
+        }
+        let _ = equity_at_best(&book, &account, &mut scratch);
+        let _ = net_value(&book, &account, 1);
+        let _ = count_assets(&book, &account);
+    }
+}
+
+/// Sets every size, quote, balance, array, delta, carry and surcharge to some end of its type.
+fn to_the_ends(book: &mut TestBook, account: &mut TestAccount, draw: &mut Draw) {
+    let ends = [
+        i64::MIN,
+        i64::MIN + 1,
+        -1,
+        0,
+        1,
+        i64::MAX,
+        1 << 54,
+        -(1 << 54),
+    ];
+    let mut end = || draw.pick(&ends);
+    for leg in &mut account.positions {
+        (leg.size.0, leg.quote.0) = (end(), end());
+    }
+    account
+        .balances
+        .iter_mut()
+        .for_each(|leg| leg.shares.0 = end());
+    for array in &mut book.arrays {
+        array
             .iter_mut()
-            .for_each(|leg| side(&mut leg.shares.0));
-        account
-            .positions
-            .iter_mut()
-            .for_each(|leg| side(&mut leg.size.0));
-        judged_right("all", &book, &account);
+            .for_each(|gain| *gain = (end() >> 32) as i32);
+    }
+    for terms in &mut book.instruments {
+        terms.delta = Delta30((end() >> 32) as i32);
+        (terms.carry_long, terms.carry_short) =
+            (Carry48(i128::from(end()) << 64), Carry48(end().into()));
+        terms.surcharge = Atoms(end());
+    }
+    for quality in &mut book.qualities {
+        (quality.bound_down, quality.bound_up) = (Frac40(end() as u64), Frac40(end() as u64));
     }
 }
 
@@ -202,10 +255,10 @@ fn the_largest_legs_and_64_times_them_are_judged_right() {
         for times in [1, 64] {
             let worth = times * MAX_LEG_VALUE.0;
             let account = full_account(&trader, MAX_POSITIONS, worth, alternate);
-            judged_right("trader", &trader, &account);
+            judged_right("trader", &trader, &account).unwrap();
             let worth = times * MAX_POOL_LEG_VALUE.0;
             let account = full_account(&pool, MAX_POOL_POSITIONS, worth, alternate);
-            judged_right("pool", &pool, &account);
+            judged_right("pool", &pool, &account).unwrap();
         }
     }
 }
@@ -225,7 +278,7 @@ fn arrays_at_the_ends_of_their_type_are_judged_right() {
                     .with_position(2, size, 0)
                     .with_position(3, other * size / 2, 0)
                     .with_position(6, size, 0);
-                judged_right("array", &book, &account);
+                judged_right("array", &book, &account).unwrap();
             }
         }
     }
@@ -249,62 +302,6 @@ fn a_loss_beyond_every_bound_never_turns_into_a_gain() {
             let wrapped = found.maintenance.requirement.0 > 1 << 62;
             assert!(!wrapped, "{found:?}");
         }
-    }
-}
-
-/// 1.6: at 64 times the bound of every figure at once, and at the ends of every type, all that judges
-/// gives an answer, and no answer is below nothing.
-#[test]
-fn nothing_fails_at_the_ends_of_every_type() {
-    for seed in 0..3_000 {
-        let mut draw = Draw(seed);
-        let recipe = if seed % 10 == 0 {
-            Recipe::POOL
-        } else {
-            Recipe {
-                wild: true,
-                ..MODEST
-            }
-        };
-        let (mut book, mut account) = recipe.portfolio(&mut draw);
-        let ends = [
-            i64::MIN,
-            i64::MIN + 1,
-            -1,
-            0,
-            1,
-            i64::MAX,
-            1 << 54,
-            -(1 << 54),
-        ];
-        let mut end = || draw.pick(&ends);
-        for leg in &mut account.positions {
-            (leg.size.0, leg.quote.0) = (end(), end());
-        }
-        account
-            .balances
-            .iter_mut()
-            .for_each(|leg| leg.shares.0 = end());
-        for array in &mut book.arrays {
-            array.iter_mut().for_each(|gain| *gain = end() as i32);
-        }
-        every_instrument(&mut book, |terms| terms.delta = Delta30(i32::MIN));
-        for terms in &mut book.instruments {
-            (terms.carry_long, terms.surcharge) = (Carry48(i128::from(end()) << 64), Atoms(end()));
-        }
-        if seed % 2 == 0 {
-            MAXIMA.iter().for_each(|(_, set)| set(&mut book));
-        }
-        let mut lanes = vec![-1; Scratch::MAX_LANES];
-        let mut scratch = Scratch::new(&mut lanes);
-        for first in [0, 7, usize::MAX] {
-            let told = report(&book, &account, InitialTerms::COUNTED, first, &mut scratch);
-            let found = told.totals;
-            assert!(found.maintenance.requirement.0 >= 0 && found.initial.requirement.0 >= 0);
-        }
-        let _ = equity_at_best(&book, &account, &mut scratch);
-        let _ = net_value(&book, &account, 1);
-        let _ = count_assets(&book, &account);
     }
 }
 
