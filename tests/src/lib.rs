@@ -6,6 +6,7 @@
 //! - [`World`]: a whole group made by the operator's own migration, with traders and a pool.
 //! - [`Ledger`]: the books kept a second time, from raw bytes.
 //! - [`bench`]: compute units of every instruction, in the shapes of the architecture.
+//! - [`vectors`]: files of expected figures, natively and in the VM.
 //!
 //! Keys, seeds and the VM's features are fixed, so that compute units repeat to the unit.
 #![forbid(unsafe_code)]
@@ -17,7 +18,9 @@ mod judge;
 mod ledger;
 mod operator;
 mod prices;
+mod risk_program;
 mod tokens;
+pub mod vectors;
 mod vm;
 mod world;
 
@@ -25,6 +28,7 @@ pub use artifacts::{ArtifactMissing, program_file};
 pub use attack::{account, code, expect_error};
 pub use ledger::{AccountRow, BankRow, Ledger, MarketRow, Places, PoolRow};
 pub use prices::PriceUpdate;
+pub use risk_program::RiskProgram;
 pub use tokens::TokenKind;
 pub use vm::{Failure, Sent, Vm, keypair};
 pub use world::{Asset, Trader, World, market};

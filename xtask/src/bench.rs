@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    build::{self, KEEL, PROBE},
+    build::{self, CONFORMANCE, KEEL, PROBE},
     cli::BenchArgs,
     figures::{self, Figures},
     process::{Step, cargo, require_native_tools, run as run_command, target_dir, workspace_root},
@@ -20,6 +20,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     let baseline_path = baseline_path(&toolchain)?;
 
     require_native_tools()?;
+    build::bytecode(CONFORMANCE)?;
     build::bytecode(PROBE)?;
     let built = build::bytecode(KEEL)?;
     run_command(&mut cargo([

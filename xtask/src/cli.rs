@@ -1,6 +1,6 @@
 //! What can be typed: the commands, their options and their help.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -51,6 +51,17 @@ pub enum Command {
         after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench --check\n  cargo xtask bench --update"
     )]
     Bench(BenchArgs),
+
+    /// Compare files of expected figures with what the engine and the bytecode compute
+    ///
+    /// Each FILE is JSON: portfolios with their margin requirements, or Black-76 values and Greeks
+    /// (tests/vectors/README.md describes both). Every case runs natively and in the VM. Prints two
+    /// lines for each file, `FILE native: cases N, failures M, largest error E UNIT` and the same
+    /// with `vm`; failing cases are named on stderr, and one that cannot be run has failed.
+    #[command(
+        after_help = "Example:\n  cargo xtask vectors tests/vectors/margin.json tests/vectors/margin-scenarios.json"
+    )]
+    Vectors(VectorsArgs),
 
     /// Generate the Anchor IDL (idl/keel.json)
     #[command(after_help = "Examples:\n  cargo xtask idl\n  cargo xtask idl --check")]
@@ -107,6 +118,13 @@ pub struct BenchArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct VectorsArgs {
+    /// Files of vectors
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub struct IdlArgs {
     /// Fail when the committed IDL is not what the program gives now; writes nothing
     #[arg(long)]
@@ -137,6 +155,8 @@ mod tests {
             &["cargo xtask", "biuld"][..],
             &["cargo xtask", "bench", "--check", "--update"],
             &["cargo xtask", "idl", "extra"],
+            &["cargo xtask", "vectors"],
+            &["cargo xtask", "vectors", "--quick", "margin.json"],
         ] {
             let error = Cli::try_parse_from(line).expect_err("refused");
             assert_eq!(error.exit_code(), 2, "{line:?}");
@@ -160,6 +180,20 @@ mod tests {
         };
 
         assert_eq!(args.rest, ["--help", "--json", "-", "--seed=7", "-h"]);
+    }
+
+    #[test]
+    fn vectors_takes_any_number_of_files() {
+        let line = ["cargo xtask", "vectors", "a.json", "b/c.json", "a.json"];
+
+        let Command::Vectors(args) = Cli::parse_from(line).command else {
+            panic!("not the vectors");
+        };
+
+        assert_eq!(
+            args.files,
+            ["a.json", "b/c.json", "a.json"].map(PathBuf::from)
+        );
     }
 
     #[test]

@@ -18,7 +18,7 @@ const TOLERANCE_DIVISOR: u64 = 50;
 const SHAPE_ORDER: [&str; 6] = ["typical", "linear", "mixed", "full_pool", "error", WORST];
 
 /// Targets of the architecture, chapter 7: instruction, shape, units.
-const TARGETS: [(&str, &str, u64); 26] = [
+const TARGETS: [(&str, &str, u64); 34] = [
     ("engine", "linear", 12_000),
     ("engine", "mixed", 22_000),
     ("engine", "perps", 6_000),
@@ -45,6 +45,14 @@ const TARGETS: [(&str, &str, u64); 26] = [
     ("update_prices", "per_sample", 3_000),
     ("accrue", "per_market", 1_500),
     ("accrue", "per_bank", 1_500),
+    ("risk::ln", WORST, 700),
+    ("risk::exp", WORST, 900),
+    ("risk::density", WORST, 900),
+    ("risk::cdf", WORST, 900),
+    ("risk::power", WORST, 2_500),
+    ("risk::value", WORST, 6_000),
+    ("risk::greeks", WORST, 10_000),
+    ("risk::risk_array", WORST, 60_000),
 ];
 
 /// Reads `{"instruction": {"shape": units}}` and completes `worst`.
@@ -128,7 +136,8 @@ pub fn render(figures: &Figures, toolchain: &str) -> String {
          pool's perps on 16 assets; `wide_ranges`: a short whose range exceeds a third, so that all 16 scenarios are judged; \
          `eight_legs`: an order of eight legs; `further_leg`: what a second leg adds; `below_initial`: a reduction judged \
          before and after; `eight_tries`: the longest search for a liquidation's size; `longest_search`: the worst of the \
-         addresses derived; `per_source`: an eighth of eight sources.\n\n",
+         addresses derived; `per_source`: an eighth of eight sources. Rows `risk::` are functions of `keel-risk` alone, net of any instruction: the \
+         worst of a fixed set of arguments; `risk_array` is of 16 scenarios.\n\n",
     );
     page.push_str(
         "| instruction | shape | units | target | against target |\n|---|---|---:|---:|---:|\n",

@@ -1,4 +1,4 @@
-//! Keel's own commands: `cargo xtask build | test | demo | bench | idl | lint`.
+//! Keel's own commands: `cargo xtask build | test | demo | bench | vectors | idl | lint`.
 //!
 //! Exit status: 0 when the command did what its name says, 1 when it failed, 2 for bad arguments.
 //! Progress goes to stderr; stdout carries only what the programs run here print themselves.
@@ -14,6 +14,7 @@ mod process;
 mod rules;
 mod source;
 mod test;
+mod vectors;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Command::Test => test::run(),
         Command::Demo(args) => demo::run(&args),
         Command::Bench(args) => bench::run(&args).map(|()| 0),
+        Command::Vectors(args) => vectors::run(&args),
         Command::Idl(args) => idl::run(&args).map(|()| 0),
         Command::Lint(args) => lint::run(&args).map(|()| 0),
     };

@@ -34,24 +34,27 @@ pub const fn wide_mul(a: u64, b: u64) -> (u64, u64) {
 #[inline]
 const fn mul_shift(a: u64, b: u64, shift: u8) -> (u64, bool) {
     const LOW24: u64 = (1 << 24) - 1;
-    let shift = if shift > 63 { 63 } else { shift as u32 };
+    // Shift amounts are kept in 64 bits and masked, so that neither width nor overflow is checked.
+    let shift = if shift > 63 { 63 } else { shift as u64 };
     if (a >> 39) | (b >> 48) != 0 {
-        return mul_shift_wide(a, b, shift);
+        return mul_shift_wide(a, b, shift as u32);
     }
     // a * b = high * 2^24 + low, both products below 2^63, and high + 2^39 below 2^64.
     let low = a.wrapping_mul(b & LOW24);
     let high = a.wrapping_mul(b >> 24).wrapping_add(low >> 24);
     let low = low & LOW24;
     if shift >= 24 {
-        let over = shift - 24;
+        let over = shift.wrapping_sub(24) & 63;
         let quotient = high >> over;
         return (quotient, (quotient << over != high) | (low != 0));
     }
-    if high >> (40 + shift) != 0 {
+    let up = 24u64.wrapping_sub(shift) & 63;
+    let whole = high << up;
+    if whole >> up != high {
         return (u64::MAX, false);
     }
-    let part = low >> shift;
-    ((high << (24 - shift)) | part, part << shift != low)
+    let part = low >> (shift & 63);
+    (whole | part, part << (shift & 63) != low)
 }
 
 /// The general case of [`mul_shift`].

@@ -1,7 +1,7 @@
 //! The risk array of one lot of an option (margin-spec 5.8), as in CME SPAN: what the lot gains in
 //! each scenario, at a price and a volatility moved as the scenario says.
 
-use crate::black76::{Contract, Deviation, RootTime, value_at};
+use crate::black76::{Contract, Deviation, Moneyness, RootTime};
 use crate::book::Scenario;
 use crate::math::power;
 use crate::num::{signed_ppm_floor, umul_shift_ceil, umul_shift_floor};
@@ -40,20 +40,28 @@ pub struct ArrayTerms {
 pub fn risk_array(terms: &ArrayTerms, scenarios: &[Scenario], out: &mut [i32]) {
     let contract = &terms.contract;
     let time = RootTime::new(contract.time_s);
-    let of = |direction| Deviation::new(scenario_sigma(terms, direction), time);
+    let distance = volatility_move(terms);
+    let of = |direction| Deviation::new(moved_sigma(terms, direction, distance), time);
     let deviations = [of(-1), of(0), of(1)];
-    let base = value_at(contract, contract.forward, &deviations[1]);
+    let unmoved = Moneyness::new(contract, contract.forward, &deviations[1]);
+    let base = unmoved.value(&deviations[1]);
 
+    // Scenarios that differ in volatility alone follow each other: they share the moneyness.
+    let (mut last, mut moneyness) = ((0, 1), unmoved);
     for (scenario, place) in scenarios.iter().zip(out) {
         let deviation = match scenario.v.signum() {
             -1 => &deviations[0],
             0 => &deviations[1],
             _ => &deviations[2],
         };
-        let forward = shocked_forward(contract.forward, scenario, terms.range);
-        let moved = value_at(contract, forward, deviation);
-        // Both are below 2^54.
-        let gain = (moved as i64).wrapping_sub(base as i64);
+        let shock = (scenario.k_num, scenario.k_den);
+        if shock != last || !moneyness.suits(deviation) {
+            let forward = shocked_forward(contract.forward, scenario, terms.range);
+            moneyness = Moneyness::new(contract, forward, deviation);
+            last = shock;
+        }
+        // Both are below 2^54 where forward and strike are; a difference beyond wraps, harmlessly.
+        let gain = (moneyness.value(deviation) as i64).wrapping_sub(base as i64);
         // Two floors in a row are the floor of the whole.
         let atoms = signed_ppm_floor(gain, scenario.w) >> terms.shift.min(62);
         *place = atoms.clamp(i32::MIN.into(), i32::MAX.into()) as i32;
@@ -65,10 +73,11 @@ pub fn risk_array(terms: &ArrayTerms, scenarios: &[Scenario], out: &mut [i32]) {
 /// below `max(sigma / 4, vol_floor)` for -1; saturates.
 #[must_use]
 pub fn scenario_sigma(terms: &ArrayTerms, direction: i8) -> Ppm {
-    let sigma = u64::from(terms.contract.sigma.0);
-    if direction == 0 {
-        return terms.contract.sigma;
-    }
+    moved_sigma(terms, direction, volatility_move(terms))
+}
+
+/// How far sigma moves, in ppm per root of a year, ceil.
+fn volatility_move(terms: &ArrayTerms) -> u64 {
     let days = terms.contract.time_s.max(DAY_S);
     let exponent = if days <= MONTH_S {
         NEAR_POWER
@@ -77,9 +86,15 @@ pub fn scenario_sigma(terms: &ArrayTerms, direction: i8) -> Ppm {
     };
     let stretch = power(MONTH_S.into(), days.into(), exponent);
     // Two ratios of 32 bits; the stretch is below 2.8.
-    let share = sigma.wrapping_mul(terms.vol_range.0.into());
-    let distance = umul_shift_ceil(share, stretch, 32).div_ceil(MILLION);
+    let share = u64::from(terms.contract.sigma.0).wrapping_mul(terms.vol_range.0.into());
+    umul_shift_ceil(share, stretch, 32).div_ceil(MILLION)
+}
 
+fn moved_sigma(terms: &ArrayTerms, direction: i8, distance: u64) -> Ppm {
+    if direction == 0 {
+        return terms.contract.sigma;
+    }
+    let sigma = u64::from(terms.contract.sigma.0);
     let floor = u64::from(terms.vol_floor.0);
     let moved = if direction > 0 {
         sigma.saturating_add(distance).max(floor)

@@ -102,6 +102,17 @@ impl Price {
         Some(Self { mantissa, shift })
     }
 
+    /// A price as stored: bits beyond 48 of the mantissa and beyond 6 of the shift are dropped. What
+    /// [`Price::new`] made comes back as it was; an asset that was never priced is worth nothing.
+    #[inline]
+    #[must_use]
+    pub const fn from_stored(mantissa: u64, shift: u8) -> Self {
+        Self {
+            mantissa: mantissa & (Self::MANTISSA_END - 1),
+            shift: shift & 63,
+        }
+    }
+
     /// Atoms per unit times `2^shift`.
     #[must_use]
     pub const fn mantissa(self) -> u64 {

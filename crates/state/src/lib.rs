@@ -26,6 +26,7 @@ mod prices;
 mod report;
 mod requests;
 mod risk_book;
+mod series;
 mod tags;
 mod views;
 mod workspace;

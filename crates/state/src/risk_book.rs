@@ -156,13 +156,21 @@ part! {
         slice_updated: i64,
         vol_min: u32,
         vol_max: u32,
-        carry: [u64; 2],
-        settlement_sum: [u64; 2],
+        /// The forward less the asset's price, mantissas of its lot.
+        basis: i64,
+        /// A risk array whose volatility is off by more than this is stale, ppm.
+        max_vol_step: u32,
+        padding2: [u8; 4],
+        /// Mantissas of the asset's lot times seconds.
+        settlement_sum: u64,
         settlement_covered_s: u32,
+        /// 1 once `settlement_price` holds.
         settled: u8,
-        padding1: [u8; 3],
+        /// 1 once the window has ended.
+        settlement_closed: u8,
+        padding1: [u8; 2],
         settlement_price: u64,
-        spare: [u64; 2],
+        spare: [u64; 3],
     }
 }
 
@@ -178,7 +186,10 @@ part! {
         generation: u16,
         epoch_long: u8,
         epoch_short: u8,
+        /// Prices are mantissas of the asset's lot.
         strike: u64,
+        /// What the array was made with: value of a lot, time, Greeks of a lot (6.2: delta and gamma
+        /// with 30 fractional bits, vega and theta in atoms with 16).
         mark: u64,
         mark_updated: i64,
         delta: i64,
@@ -187,6 +198,7 @@ part! {
         theta: i64,
         /// Risk array: atoms per lot and scenario.
         array: [i32; 24],
+        /// And the forward, the range and the volatility.
         made_price: u64,
         made_range: u32,
         made_vol: u32,
@@ -195,7 +207,9 @@ part! {
         keep_long: u64,
         keep_short: u64,
         open_interest: u64,
-        spare: u64,
+        /// The volatility that the slice gives the strike now, ppm.
+        vol: u32,
+        padding0: [u8; 4],
     }
 }
 

@@ -48,6 +48,11 @@ tag! {
         None = 0,
         /// A perpetual: its mark is the asset's price.
         Perp = 1,
+        /// A dated future: its mark moves one for one with its expiry's forward.
+        Future = 2,
+        /// European options on their expiry's forward.
+        Call = 3,
+        Put = 4,
     }
 }
 

@@ -1,16 +1,16 @@
 //! What `keel-risk` sees of the stored bytes: [`BookView`] is its `Book`, [`MarginView`] its `Legs`.
 
 use keel_risk::{
-    AssetTerms, Atoms, BalanceLeg, Book, Extremes, Frac40, Greeks, GroupTerms, Index48,
-    InstrumentKind, InstrumentTerms, Legs, LiquidationTerms, Lots, PositionLeg, Ppm, Price,
-    PriceQuality, RateTerms, Scenario, ScenarioPeak, Shares, age_s,
+    AssetTerms, Atoms, BalanceLeg, Book, Carry48, Delta30, Extremes, Frac40, Greeks, GroupTerms,
+    Index48, InstrumentKind, InstrumentTerms, Legs, LiquidationTerms, Lots, PositionLeg, Ppm,
+    Price, PriceQuality, RateTerms, Scenario, ScenarioPeak, Shares, age_s,
 };
 
 use keel_risk::limits::{MAX_ASSETS, MAX_ASSETS_PER_ACCOUNT};
 
 use crate::{
-    AssetEntry, BALANCE_SLOTS, Balance, MarginAccount, MarginKind, Position, RiskBook,
-    SCENARIO_SLOTS, StoredPeak, StoredScenario,
+    AssetEntry, BALANCE_SLOTS, Balance, InstrumentEntry, InstrumentTag, MarginAccount, MarginKind,
+    Position, RiskBook, SCENARIO_SLOTS, StoredPeak, StoredScenario,
 };
 
 /// A deposit of an asset that was listed less than this long ago counts nothing towards Initial
@@ -23,6 +23,8 @@ pub struct BookView<'a> {
     book: &'a RiskBook,
     scenarios: [Scenario; SCENARIO_SLOTS],
     now: i64,
+    /// Assets listed later than this are young.
+    listed_before: i64,
 }
 
 impl<'a> BookView<'a> {
@@ -31,6 +33,22 @@ impl<'a> BookView<'a> {
             book,
             scenarios: book.scenarios.map(scenario),
             now,
+            listed_before: now.saturating_sub(LISTING_PERIOD_S),
+        }
+    }
+
+    /// A future or an option at this moment.
+    fn dated(&self, index: u8, entry: &InstrumentEntry) -> InstrumentTerms {
+        let (series, moment) = self.book.series(index, self.now);
+        let now = series.at(&moment);
+        InstrumentTerms {
+            kind: series.kind,
+            asset: entry.asset,
+            mark: now.mark,
+            carry_long: carry(entry.carry_long),
+            carry_short: carry(entry.carry_short),
+            delta: now.delta,
+            surcharge: now.surcharge,
         }
     }
 
@@ -73,11 +91,12 @@ impl Book for BookView<'_> {
         }
     }
 
+    #[inline]
     fn asset(&self, index: u8) -> AssetTerms {
         let entry = &self.book.assets[usize::from(index)];
         AssetTerms {
-            lot_price: price(entry.lot_price, entry.lot_shift),
-            native_price: price(entry.native_price, entry.native_shift),
+            lot_price: Price::from_stored(entry.lot_price, entry.lot_shift),
+            native_price: Price::from_stored(entry.native_price, entry.native_shift),
             down: Frac40(entry.down),
             up: Frac40(entry.up),
             range: Ppm(entry.range),
@@ -91,10 +110,11 @@ impl Book for BookView<'_> {
         }
     }
 
+    #[inline]
     fn rate(&self, index: u8) -> RateTerms {
         let entry = &self.book.rates[usize::from(index)];
         let asset = &self.book.assets[usize::from(entry.asset)];
-        let young = index != 0 && self.now < asset.listed_at + LISTING_PERIOD_S;
+        let young = index != 0 && asset.listed_at > self.listed_before;
         RateTerms {
             asset: entry.asset,
             deposit_index: Index48(entry.deposit_index),
@@ -106,22 +126,48 @@ impl Book for BookView<'_> {
         }
     }
 
+    #[inline]
     fn instrument(&self, index: u8) -> InstrumentTerms {
         let entry = &self.book.instruments[usize::from(index)];
+        if entry.kind > InstrumentTag::Perp as u8 {
+            return self.dated(index, entry);
+        }
         let asset = &self.book.assets[usize::from(entry.asset)];
-        InstrumentTerms::linear(
-            InstrumentKind::Perp,
-            entry.asset,
-            price(asset.lot_price, asset.lot_shift),
-        )
+        InstrumentTerms {
+            kind: InstrumentKind::Perp,
+            asset: entry.asset,
+            mark: Price::from_stored(asset.lot_price, asset.lot_shift),
+            carry_long: carry(entry.carry_long),
+            carry_short: carry(entry.carry_short),
+            delta: Delta30::ONE,
+            surcharge: Atoms(0),
+        }
     }
 
-    fn array(&self, _instrument: u8) -> &[i32] {
-        &[]
+    fn array(&self, instrument: u8) -> &[i32] {
+        let entry = &self.book.instruments[usize::from(instrument)];
+        let expiry = &self.book.expiries[usize::from(entry.expiry)];
+        if expiry.settled != 0 {
+            return &[];
+        }
+        &entry.array
     }
 
-    fn greeks(&self, _instrument: u8) -> Greeks {
-        Greeks::LINEAR
+    fn greeks(&self, instrument: u8) -> Greeks {
+        let entry = &self.book.instruments[usize::from(instrument)];
+        if !entry.terms_kind().is_option() {
+            return Greeks::LINEAR;
+        }
+        let expiry = &self.book.expiries[usize::from(entry.expiry)];
+        if expiry.settled != 0 {
+            return Greeks::default();
+        }
+        Greeks {
+            delta: Delta30(entry.delta as i32),
+            gamma: entry.gamma,
+            vega: entry.vega,
+            theta: entry.theta,
+        }
     }
 
     fn scenarios(&self) -> &[Scenario] {
@@ -144,9 +190,9 @@ impl Book for BookView<'_> {
     }
 }
 
-/// A stored price; one atom-sized stand-in for an asset that has none yet, which no tier lets in.
-fn price(mantissa: u64, shift: u8) -> Price {
-    Price::new(mantissa, shift).unwrap_or(Price::ONE)
+/// A side's carry, stored in two words, the low one first.
+fn carry([low, high]: [u64; 2]) -> Carry48 {
+    Carry48(((u128::from(high) << 64) | u128::from(low)) as i128)
 }
 
 fn scenario(stored: StoredScenario) -> Scenario {

@@ -8,6 +8,7 @@ mod cash;
 mod engine;
 mod listing;
 mod report;
+mod risk;
 mod shape;
 mod stage;
 mod trade;
@@ -66,6 +67,14 @@ pub fn measure() -> anyhow::Result<Figures> {
 
     let mut stressed = Stage::build(LINEAR)?;
     trade::measure_stressed(&mut figures, &mut stressed)?;
+    risk::measure(&mut figures)?;
+    Ok(figures)
+}
+
+/// Measures the functions of `keel-risk` alone, net of any instruction.
+pub fn measure_risk() -> anyhow::Result<Figures> {
+    let mut figures = Figures::default();
+    risk::measure(&mut figures)?;
     Ok(figures)
 }
 

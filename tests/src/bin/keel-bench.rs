@@ -30,9 +30,10 @@ Shapes (an instruction has those that make sense for it):
   per_source      an eighth of a relay of 8 prices
   longest_search  the greatest of all that were created: addresses differ in how long they take
   error           a representative refusal
+  worst           of a function of keel-risk (risk::...): the worst of a fixed set of arguments
 Options as instruments do not exist in this release, hence no shapes `mixed` and `full_pool`.
 
-The bytecode is target/deploy/keel.so, or in KEEL_DEPLOY_DIR; `cargo xtask build` makes it.
+The bytecode is target/deploy/keel.so and keel_conformance.so, or in KEEL_DEPLOY_DIR; `cargo xtask build` makes it.
 Exit status: 0 for success, 1 for a failure, 2 for bad arguments.
 
 Example:

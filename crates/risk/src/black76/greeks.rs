@@ -2,7 +2,7 @@
 //! chapter on the Greek letters, with the forward in place of the asset and no discounting.
 
 use super::surface::{Deviation, RootTime};
-use super::{Contract, OptionSide, value_at};
+use super::{Contract, Moneyness, OptionSide};
 use crate::book::Greeks;
 use crate::math::{PER_ROOT_YEAR, density_scaled, ln, mills};
 use crate::num::umul_shift_floor;
@@ -14,7 +14,8 @@ const HALF_YEAR_S: u64 = 15_768_000;
 const DAYS_PER_YEAR: u64 = 365;
 
 /// A value and its derivatives. All but the value are per unit of forward, so that they do not
-/// depend on the unit. Each is within 1e-6 of its greatest value over all strikes.
+/// depend on the unit. Each is within 1e-6 of its greatest value over all strikes, and its last bit,
+/// where the value's error is bounded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Valued {
     /// As [`super::value`] gives it.
@@ -52,7 +53,7 @@ pub fn greeks(contract: &Contract) -> Valued {
     if contract.side == OptionSide::Put {
         valued.delta -= ONE_32 as i64;
     }
-    valued.value = value_at(contract, forward, &deviation);
+    valued.value = Moneyness::new(contract, forward, &deviation).value(&deviation);
     valued
 }
 

@@ -8,7 +8,9 @@ mod greeks;
 mod surface;
 
 pub use greeks::{Valued, greeks, lot_greeks};
-pub(crate) use surface::{Deviation, RootTime, otm_value};
+pub(crate) use surface::{Deviation, RootTime};
+
+use surface::Place;
 
 use crate::units::Ppm;
 
@@ -32,7 +34,7 @@ pub struct Contract {
 
 /// The undiscounted value, in the unit of forward and strike, floor.
 ///
-/// - Error below `3e-9 * max(F, K)` and one unit, for F/K in [1/20, 20], sigma sqrt T in [1e-4, 5]
+/// - Error below `1e-9 * max(F, K)` and one unit, for F/K in [1/20, 20], sigma sqrt T in [1e-4, 5]
 ///   and sigma below 1,677%; `1e-7 * max(F, K)` above it, where sigma is cut to 24 bits.
 /// - Call less put is F - K exactly; a call lies in [max(F - K, 0), F], a put in [max(K - F, 0), K].
 /// - Nondecreasing in sigma; calls nondecreasing in F and nonincreasing in K, puts the reverse, by
@@ -56,23 +58,42 @@ pub struct Contract {
 #[must_use]
 pub fn value(contract: &Contract) -> u64 {
     let deviation = Deviation::new(contract.sigma, RootTime::new(contract.time_s));
-    value_at(contract, contract.forward, &deviation)
+    Moneyness::new(contract, contract.forward, &deviation).value(&deviation)
 }
 
-/// The value of a contract at another forward, its sigma sqrt T given.
-#[inline]
-pub(crate) fn value_at(contract: &Contract, forward: u64, deviation: &Deviation) -> u64 {
-    let strike = contract.strike;
-    let (low, high) = if forward < strike {
-        (forward, strike)
-    } else {
-        (strike, forward)
-    };
-    let out_of_the_money = match contract.side {
-        OptionSide::Call => forward <= strike,
-        OptionSide::Put => forward >= strike,
-    };
-    let intrinsic = if out_of_the_money { 0 } else { high - low };
-    // The other part is at most `low`, so the sum is at most `high`.
-    intrinsic.wrapping_add(otm_value(low, high, deviation))
+/// A contract at some forward: all of its value that does not depend on volatility.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moneyness {
+    intrinsic: u64,
+    place: Place,
+}
+
+impl Moneyness {
+    /// `deviation` chooses the grid; the contract's own forward is not read.
+    #[inline]
+    pub(crate) fn new(contract: &Contract, forward: u64, deviation: &Deviation) -> Self {
+        let strike = contract.strike;
+        let is_call = contract.side == OptionSide::Call;
+        let (low, high, pays) = if forward < strike {
+            (forward, strike, !is_call)
+        } else {
+            (strike, forward, is_call)
+        };
+        Self {
+            intrinsic: if pays { high.wrapping_sub(low) } else { 0 },
+            place: Place::new(low, high, deviation),
+        }
+    }
+
+    /// Whether [`Self::value`] may be asked with this deviation.
+    #[inline]
+    pub(crate) fn suits(&self, deviation: &Deviation) -> bool {
+        self.place.suits(deviation)
+    }
+
+    #[inline]
+    pub(crate) fn value(&self, deviation: &Deviation) -> u64 {
+        // The other part is at most `low`, so the sum is at most `high`.
+        self.intrinsic.wrapping_add(self.place.value(deviation))
+    }
 }

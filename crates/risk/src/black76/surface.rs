@@ -25,7 +25,7 @@
 //! **Accuracy.** A chord lies at most `n / (x s) * 2^(-2 bits) / 8` above g: 4.6e-10 at s = 1e-4,
 //! 1.9e-10 from s = 1/16 on. Beyond t = 6.5, where g is below 2e-11, it is set to zero.
 
-use crate::math::{LN_SQRT_TAU, PPM_PER_ROOT_YEAR, exp_falling, ln, mills, square};
+use crate::math::{LN_SQRT_TAU, PPM_PER_ROOT_YEAR, exp_falling, ln, ln_normal, mills, square};
 use crate::num::wide_mul;
 use crate::units::Ppm;
 
@@ -77,6 +77,8 @@ pub(crate) struct Deviation {
     pub exponent: u32,
     /// u = s/2, 32 fractional bits.
     pub half: u64,
+    /// u^2, 48 fractional bits.
+    half_square: u64,
     /// 6.5 s, 40 fractional bits: beyond this z the value is zero.
     end: u64,
 }
@@ -86,6 +88,7 @@ impl Deviation {
         mantissa: 0,
         exponent: 64,
         half: 0,
+        half_square: 0,
         end: 0,
     };
 
@@ -116,11 +119,22 @@ impl Deviation {
         } else {
             (mantissa * 13) >> (exponent - 39)
         };
+        let half = scaled >> (time.scale + 1);
         Self {
             mantissa,
             exponent,
-            half: scaled >> (time.scale + 1),
+            half,
+            half_square: square(half),
             end,
+        }
+    }
+
+    #[inline]
+    const fn grid_bits(&self) -> u32 {
+        if self.half < FINE_END {
+            FINE_BITS
+        } else {
+            COARSE_BITS
         }
     }
 
@@ -147,49 +161,97 @@ const fn leading(sigma: u64) -> u64 {
     (sigma >> cut) << cut
 }
 
-/// The out-of-the-money value of `low <= high`, in their unit, floor.
-#[inline]
-pub(crate) fn otm_value(low: u64, high: u64, deviation: &Deviation) -> u64 {
-    if low == 0 || high >= SIZE_END || deviation.mantissa == 0 {
-        return 0;
-    }
-    let bits = if deviation.half < FINE_END {
-        FINE_BITS
-    } else {
-        COARSE_BITS
-    };
-    // low / high = (index + offset / high) / 2^bits, exactly, by two divisions.
-    let step = bits / 2;
-    let (first, rest) = ((low << step) / high, (low << step) % high);
-    let (second, offset) = ((rest << step) / high, (rest << step) % high);
-    let index = (first << step) | second;
-
-    let near = node(index, bits, deviation);
-    let (mut top, bottom) = wide_mul(high, near);
-    let mut sum = bottom;
-    if offset != 0 {
-        // Below 2^bits here, so the next node exists.
-        let far = node(index + 1, bits, deviation);
-        let (rise_top, rise) = wide_mul(offset, far.saturating_sub(near));
-        sum = bottom.wrapping_add(rise);
-        top = top.wrapping_add(rise_top).wrapping_add((sum < rise) as u64);
-    }
-    (top << (64 - G_BITS)) | (sum >> G_BITS)
+/// Where `low <= high` lie on the grid: all that does not depend on volatility but for its fineness.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// `low / high = (index + offset / high) / 2^bits`; zero if the value is zero anyway.
+    high: u64,
+    offset: u64,
+    /// Binary places of the grid.
+    bits: u32,
+    /// `ln(1 / x)` of the nodes below and above, 40 fractional bits.
+    near: u64,
+    far: u64,
 }
 
-/// g at `x = index / 2^bits`, 60 fractional bits.
-#[inline]
-fn node(index: u64, bits: u32, deviation: &Deviation) -> u64 {
-    if index == 0 {
-        return 0;
+/// Of the node at x = 0, where the value is zero: beyond 6.5 s of any s.
+const NO_NODE: u64 = u64::MAX;
+
+impl Place {
+    #[inline]
+    pub(crate) fn new(low: u64, high: u64, deviation: &Deviation) -> Self {
+        let bits = deviation.grid_bits();
+        if low == 0 || high >= SIZE_END {
+            return Self {
+                high: 0,
+                offset: 0,
+                bits,
+                near: NO_NODE,
+                far: NO_NODE,
+            };
+        }
+        // Exactly, by two divisions; `bits` is even.
+        let step = bits / 2;
+        let (first, rest) = ((low << step) / high, (low << step) % high);
+        let (second, offset) = ((rest << step) / high, (rest << step) % high);
+        let index = ((first << step) | second) << (FINE_BITS - bits);
+        Self {
+            high,
+            offset,
+            bits,
+            near: node_distance(index),
+            // With an offset, index is below the last node, so the next exists.
+            far: if offset == 0 {
+                NO_NODE
+            } else {
+                node_distance(index + (1 << (FINE_BITS - bits)))
+            },
+        }
     }
-    let z = LN_NODES.wrapping_sub(ln(index << (FINE_BITS - bits)));
+
+    /// Whether the place serves this deviation too.
+    #[inline]
+    pub(crate) fn suits(&self, deviation: &Deviation) -> bool {
+        self.bits == deviation.grid_bits()
+    }
+
+    /// The out-of-the-money value, in the unit of `low` and `high`, floor.
+    #[inline]
+    pub(crate) fn value(&self, deviation: &Deviation) -> u64 {
+        let near = node(self.near, deviation);
+        let (mut top, mut sum) = wide_mul(self.high, near);
+        if self.offset != 0 {
+            let far = node(self.far, deviation);
+            let (rise_top, rise) = wide_mul(self.offset, far.saturating_sub(near));
+            sum = sum.wrapping_add(rise);
+            top = top.wrapping_add(rise_top).wrapping_add((sum < rise) as u64);
+        }
+        (top << (64 - G_BITS)) | (sum >> G_BITS)
+    }
+}
+
+/// `ln(1 / x)` at `x = index / 2^20`, 40 fractional bits.
+#[inline]
+fn node_distance(index: u64) -> u64 {
+    if index == 0 {
+        return NO_NODE;
+    }
+    // From the top: most places are near the money.
+    let mut octave = FINE_BITS;
+    while index >> octave == 0 {
+        octave -= 1;
+    }
+    LN_NODES.wrapping_sub(ln_normal(index << (40 - octave), octave))
+}
+
+/// g at `ln(1 / x) = z` with 40 fractional bits; 60 fractional bits.
+fn node(z: u64, deviation: &Deviation) -> u64 {
     let Some(t) = deviation.distance(z) else {
         return 0;
     };
     let u = deviation.half;
     // (t + u)^2 / 2 = (t^2 + u^2 + z) / 2: the rounding of t then cancels to first order.
-    let halves = square(t).wrapping_add(square(u)) >> 15;
+    let halves = square(t).wrapping_add(deviation.half_square) >> 15;
     let density = exp_falling(halves.wrapping_add(z >> 7).wrapping_add(LN_SQRT_TAU));
     let density_32 = density.mantissa >> 8;
 
@@ -244,8 +306,8 @@ fn mean_slope(t: u64, u: u64) -> u64 {
     // u^2 < 2^-8 and u^4 < 2^-16. Both differences are positive but for the last of their bits.
     let u_2 = u.wrapping_mul(u) >> 32;
     let u_4 = u_2.wrapping_mul(u_2) >> 32;
-    let cubic = (u_2 as i64).wrapping_mul(third as i64) / 6 >> 24;
-    let quintic = (u_4 as i64).wrapping_mul(fifth as i64) / 120 >> 20;
+    let cubic = ((u_2 as i64).wrapping_mul(third as i64) / 6) >> 24;
+    let quintic = ((u_4 as i64).wrapping_mul(fifth as i64) / 120) >> 20;
     first
         .wrapping_add(cubic as u64)
         .wrapping_add(quintic as u64)

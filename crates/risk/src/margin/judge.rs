@@ -1,9 +1,10 @@
 //! Every row once for the requirements asked for, and what equity takes from it (margin-spec 2.6, 4.3).
 
 use crate::book::{AssetTerms, Book, GroupTerms};
+use crate::limits::MAX_SCENARIOS;
 use crate::margin::moves::{Moves, Peaks};
 use crate::margin::row::{ONE, RowTerms, bounded_factor, over_distance, short_option_floor};
-use crate::margin::scan::{FullSums, INITIAL, MAINTENANCE, NO_OPTIONS, PeakSums};
+use crate::margin::scan::{FullSums, INITIAL, MAINTENANCE, PeakSums, Set, Work};
 use crate::margin::scratch::{Header, Scratch, lane};
 use crate::margin::stream::Totals;
 use crate::margin::{Gains, InitialTerms, Parts, Stance};
@@ -62,10 +63,19 @@ pub(crate) fn judge<const M: bool, const I: bool, B: Book>(
         }
     }
     let moves = Moves::of(book.scenarios());
-    let set = (&moves, &peaks);
-    match by_all::<M, I, B>(book, &group, terms, rows, set, [0; 2], scratch) {
+    let set = Set {
+        moves: &moves,
+        peaks: &peaks,
+    };
+    // The standard set has sixteen scenarios, whose loops unroll.
+    let pass = if moves.scenarios == 16 {
+        by_all::<M, I, 16, B>
+    } else {
+        by_all::<M, I, MAX_SCENARIOS, B>
+    };
+    match pass(book, &group, terms, rows, set, [0; 2], scratch) {
         (judged, [0, 0]) => judged,
-        (_, shifts) => by_all::<M, I, B>(book, &group, terms, rows, set, shifts, scratch).0,
+        (_, shifts) => pass(book, &group, terms, rows, set, shifts, scratch).0,
     }
 }
 
@@ -113,20 +123,20 @@ fn by_peaks<const M: bool, const I: bool, B: Book>(
 }
 
 /// One pass by every scenario. Returns the shifts that the losses ask for.
-fn by_all<const M: bool, const I: bool, B: Book>(
+fn by_all<const M: bool, const I: bool, const N: usize, B: Book>(
     book: &B,
     group: &GroupTerms,
     terms: InitialTerms,
     rows: Rows,
-    (moves, peaks): (&Moves, &Peaks),
+    set: Set<'_>,
     shifts: [u32; 2],
     scratch: &mut Scratch<'_>,
 ) -> (Judged, [u32; 2]) {
     let mut judged = Judged::default();
-    let [mut maintenance, mut initial] = [FullSums::new(), FullSums::new()];
-    maintenance.common.shift = shifts[MAINTENANCE];
-    initial.common.shift = shifts[INITIAL];
+    let [mut maintenance, mut initial] = shifts.map(FullSums::<N>::new);
+    let mut work = Work::new();
     let mut options_held = OptionCharges::default();
+    let (zeros, mut padded) = ([0; N], [0; N]);
     let mut start = 0;
     for _ in 0..rows.count {
         let Some((row, losses)) = scratch.row(start, rows.stride) else {
@@ -135,18 +145,23 @@ fn by_all<const M: bool, const I: bool, B: Book>(
         start += rows.stride;
         let asset = Judging::new(book, terms.stance, row);
         let options = if asset.is_quiet || row[lane::OPTION_LEGS] == 0 {
-            &NO_OPTIONS
+            &zeros
+        } else if let Some(whole) = losses.first_chunk::<N>() {
+            whole
         } else {
-            &*losses
+            for (to, from) in padded.iter_mut().zip(&*losses) {
+                *to = *from;
+            }
+            &padded
         };
         if M {
-            let terms = (&asset.row, ONE);
-            maintenance.add::<MAINTENANCE>(row, options, terms, (moves, peaks));
+            let rates = (&asset.row, ONE);
+            maintenance.add::<MAINTENANCE>(row, options, rates, set, &mut work);
         }
         if I {
             let factor = bounded_factor(terms.factor.unwrap_or(asset.terms.init_factor));
-            let terms = (&asset.row, factor);
-            initial.add::<INITIAL>(row, options, terms, (moves, peaks));
+            let rates = (&asset.row, factor);
+            initial.add::<INITIAL>(row, options, rates, set, &mut work);
         }
         options_held.add(row, &asset.terms);
         judged.count::<M, I, B>(book, group, terms, row, &asset);

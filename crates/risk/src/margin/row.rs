@@ -5,7 +5,7 @@
 
 use crate::book::AssetTerms;
 use crate::limits::MAX_JUDGED_LOSS;
-use crate::margin::moves::Move;
+use crate::margin::moves::{Move, Moves, PLACES};
 use crate::margin::scratch::{Header, lane};
 use crate::num::{
     frac_ceil, mul_div_ceil, ppm_ceil_bounded, ppm_floor_bounded, umul_shift_ceil, value_ceil,
@@ -162,33 +162,43 @@ impl Linear {
         }
     }
 
-    /// What the linear legs lose by a move, ceil; a gain is negative (5.2). A shock stops at -1.
-    /// At most 127 * 2^57 < 2^64 before the bound.
+    /// What a move against the legs loses, ceil, and one with them gains, floor (5.2); a fall stops at
+    /// -1. At most 127 * 2^57 < 2^64 before the bound.
     #[inline]
-    pub fn loss(&self, by: &Move) -> i64 {
-        let adverse = by.down == (self.net > 0);
-        let over = if adverse { self.lost } else { self.gained };
-        let mut amount = over.wrapping_mul(by.k);
+    pub fn moved(&self, by: &Move) -> (u64, u64) {
+        let (mut lost, mut gained) = (self.lost.wrapping_mul(by.k), self.gained.wrapping_mul(by.k));
         if by.den != 1 {
-            let up = if adverse { by.den.wrapping_sub(1) } else { 0 };
-            amount = amount.wrapping_add(up) / by.den;
+            lost = lost.wrapping_add(by.den.wrapping_sub(1)) / by.den;
+            gained /= by.den;
         }
-        if by.down {
-            amount = amount.min(self.net.unsigned_abs());
-        }
-        if by.weight != ONE {
-            amount = amount.min(MAX_LOSS);
-            amount = if adverse {
-                ppm_ceil_bounded(amount, by.weight)
-            } else {
-                ppm_floor_bounded(amount, by.weight)
-            };
-        }
-        let amount = amount.min(MAX_LOSS) as i64;
-        if adverse {
-            amount
+        // Only a fall is bounded: what a long loses by it, and a short gains.
+        let whole = self.net.unsigned_abs();
+        if self.net > 0 {
+            lost = lost.min(whole);
         } else {
-            amount.wrapping_neg()
+            gained = gained.min(whole);
+        }
+        (lost, gained) = (lost.min(MAX_LOSS), gained.min(MAX_LOSS));
+        if by.weight != ONE {
+            lost = ppm_ceil_bounded(lost, by.weight);
+            gained = ppm_floor_bounded(gained, by.weight);
+        }
+        (lost, gained)
+    }
+
+    /// The legs' loss at every place of [`Moves::place`]; gains are negative.
+    #[inline]
+    pub fn losses(&self, moves: &Moves, places: &mut [i64; PLACES]) {
+        places[0] = 0;
+        let long = self.net > 0;
+        for (place, by) in places[1..].chunks_exact_mut(2).zip(moves.each()) {
+            let (lost, gained) = self.moved(by);
+            let (lost, gained) = (lost as i64, (gained as i64).wrapping_neg());
+            let [rise, fall] = if long { [gained, lost] } else { [lost, gained] };
+            if let [up, down] = place {
+                *up = rise;
+                *down = fall;
+            }
         }
     }
 }
@@ -239,11 +249,6 @@ impl Steepness {
         }
     }
 
-    #[inline]
-    pub fn is_one(&self) -> bool {
-        self.exact == UNIT48
-    }
-
     /// `loss * steepness`, ceil, of a loss below [`SMALL_LOSS`]: products below 2^39 * 2^25 and
     /// 2^39 * 2^24.
     #[inline]
@@ -268,12 +273,12 @@ impl Steepness {
         self.small(shock) > ONE
     }
 
-    /// A loss multiplied at most by `1 / |shock|` where the shock is downward (5.2), ceil.
+    /// A loss by a fall, multiplied at most by `1 / |shock|` (5.2), ceil.
     pub fn cut(&self, loss: u64, range: u64, by: &Move) -> u64 {
         let multiplied = self.of(loss);
         let whole = ONE.wrapping_mul(by.den);
         let shock = by.k.wrapping_mul(range).min(whole);
-        if !by.down || shock == 0 {
+        if shock == 0 {
             return multiplied;
         }
         let most = mul_div_ceil(loss, whole, shock);

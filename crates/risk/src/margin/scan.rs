@@ -1,7 +1,7 @@
 //! The scan: every row's losses, aggregated coherently (margin-spec 5.2 to 5.4).
 
-use crate::limits::{MAX_JUDGED_LOSS, MAX_SCENARIOS};
-use crate::margin::moves::{Moves, Peaks};
+use crate::limits::MAX_JUDGED_LOSS;
+use crate::margin::moves::{Moves, PLACES, Peaks};
 use crate::margin::row::{
     Linear, ONE, RowTerms, SMALL_LOSS, Steepness, additions, concentration, linear_concentration,
 };
@@ -16,9 +16,6 @@ const SQUARED_BITS: u32 = 48;
 /// Index of a requirement's lanes.
 pub(crate) const MAINTENANCE: usize = 0;
 pub(crate) const INITIAL: usize = 1;
-
-/// What a row without options loses by them.
-pub(crate) const NO_OPTIONS: [i64; MAX_SCENARIOS] = [0; MAX_SCENARIOS];
 
 /// The sums of one requirement over its rows that do not depend on the scenario.
 ///
@@ -146,9 +143,8 @@ impl PeakSums {
                 return false;
             }
             let favourable = if long { &peaks.up } else { &peaks.down };
-            let lost = linear.loss(adverse).unsigned_abs();
             let most = ppm_ceil_bounded(size, adverse.weight);
-            (lost, linear.loss(favourable).unsigned_abs(), most)
+            (linear.moved(adverse).0, linear.moved(favourable).1, most)
         };
         let mut lost = steepness.of(lost);
         if long {
@@ -192,20 +188,47 @@ impl PeakSums {
     }
 }
 
-/// Sums over every scenario; the bounds are those of [`PeakSums`].
+/// Sums over `N` scenarios, the whole set; the bounds are those of [`PeakSums`]. Places behind the
+/// set's end stay zero.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct FullSums {
+pub(crate) struct FullSums<const N: usize> {
     pub common: Common,
-    pub systemic: [i64; MAX_SCENARIOS],
-    pub together: [i64; MAX_SCENARIOS],
+    systemic: [i64; N],
+    together: [i64; N],
 }
 
-impl FullSums {
+/// What a row needs while it is added, kept apart so that it is not cleared for every row.
+#[derive(Debug)]
+pub(crate) struct Work<const N: usize> {
+    losses: [i64; N],
+    places: [i64; PLACES],
+}
+
+impl<const N: usize> Work<N> {
     pub fn new() -> Self {
         Self {
-            common: Common::default(),
-            systemic: [0; MAX_SCENARIOS],
-            together: [0; MAX_SCENARIOS],
+            losses: [0; N],
+            places: [0; PLACES],
+        }
+    }
+}
+
+/// The scenario set of one judgement.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Set<'a> {
+    pub moves: &'a Moves,
+    pub peaks: &'a Peaks,
+}
+
+impl<const N: usize> FullSums<N> {
+    pub fn new(shift: u32) -> Self {
+        Self {
+            common: Common {
+                shift,
+                ..Common::default()
+            },
+            systemic: [0; N],
+            together: [0; N],
         }
     }
 
@@ -215,102 +238,103 @@ impl FullSums {
     pub fn add<const R: usize>(
         &mut self,
         row: &mut Header,
-        options: &[i64],
+        options: &[i64; N],
         (terms, factor): (&RowTerms, u64),
-        (moves, peaks): (&Moves, &Peaks),
+        set: Set<'_>,
+        work: &mut Work<N>,
     ) {
-        let mut losses = [0i64; MAX_SCENARIOS];
         let linear = Linear::of::<R>(row, terms.range);
         row[lane::NET[R]] = linear.net;
-        let plain = plain_losses(&linear, options, moves, &mut losses);
-        let adverse = if linear.net > 0 {
-            &peaks.down
-        } else {
-            &peaks.up
-        };
-        let concentration = if row[lane::OPTION_LEGS] == 0 && !adverse.is_clipped(terms.range) {
-            linear_concentration(linear.net.unsigned_abs(), adverse)
-        } else {
-            concentration(plain, terms.range)
-        };
-        let multiplier = terms.multiplier(concentration);
+        linear.losses(set.moves, &mut work.places);
+        let plain = plain_losses(options, set.moves, work);
+
+        let multiplier = terms.multiplier(measure(row, &linear, plain, terms.range, set.peaks));
         row[lane::MULTIPLIER[R]] = multiplier as i64;
         let steepness = Steepness::new(multiplier, factor);
-
         // No long leg is charged more than its value, roundings included.
-        let most = if row[lane::OPTION_LEGS] == 0 && linear.net > 0 {
-            linear.net
+        let bounded = row[lane::OPTION_LEGS] == 0 && linear.net > 0;
+        let most = if bounded { linear.net } else { MAX_JUDGED_LOSS };
+        let deepest = terms.range.wrapping_mul(set.peaks.reach).min(ONE);
+        let large = plain >= SMALL_LOSS || steepness.small(plain) as i64 > most;
+        let (scan, worst) = if large || steepness.is_cut(deepest) || self.common.shift != 0 {
+            charge_slowly(&mut work.losses, &steepness, (terms.range, most), set.moves);
+            self.add_losses::<false>(&work.losses, &steepness, terms.b)
         } else {
-            MAX_JUDGED_LOSS
+            self.add_losses::<true>(&work.losses, &steepness, terms.b)
         };
-        let deepest = terms.range.wrapping_mul(peaks.reach).min(ONE);
-        if plain >= SMALL_LOSS || steepness.is_cut(deepest) {
-            charge_slowly(&mut losses, &steepness, (terms.range, most), moves);
-        } else if !steepness.is_one() {
-            for loss in losses.iter_mut().take(moves.scenarios) {
-                if *loss > 0 {
-                    *loss = (steepness.small(loss.unsigned_abs()) as i64).min(most);
-                }
-            }
-        }
-        let (scan, worst) = self.add_losses(&losses, terms.b, moves.scenarios);
         self.common.close::<R>(row, scan, worst, terms);
     }
 
-    /// Adds charged losses to the sums; the greatest of them and its number.
+    /// Adds losses to the sums, charged here when `CHARGE`; the greatest of them and its number.
     #[inline]
-    fn add_losses(
+    fn add_losses<const CHARGE: bool>(
         &mut self,
-        losses: &[i64; MAX_SCENARIOS],
+        losses: &[i64; N],
+        steepness: &Steepness,
         b: i64,
-        scenarios: usize,
     ) -> (u64, i64) {
-        let (mut scan, mut worst, mut bits) = (0i64, 1i64, 0i64);
-        let shift = self.common.shift;
-        for index in 0..scenarios.min(MAX_SCENARIOS) {
-            let loss = losses[index];
-            bits |= loss ^ (loss >> 63);
-            if loss > scan {
-                scan = loss;
-                worst = index as i64 + 1;
+        let (mut most, mut least, mut worst) = (0i64, 0i64, 0usize);
+        let shift = if CHARGE { 0 } else { self.common.shift };
+        for index in 0..N {
+            let mut loss = losses[index];
+            if loss > 0 {
+                if CHARGE {
+                    loss = steepness.small(loss as u64) as i64;
+                }
+                if loss > most {
+                    most = loss;
+                    worst = index;
+                }
+            } else if loss < least {
+                least = loss;
             }
             self.systemic[index] = self.systemic[index].wrapping_add(loss);
             let shared = b.wrapping_mul(shifted(loss, shift));
             self.together[index] = self.together[index].wrapping_add(shared);
         }
-        self.common.bits |= bits as u64;
-        (scan.unsigned_abs(), worst)
+        self.common.bits |= (most | least.wrapping_neg()) as u64;
+        (most.unsigned_abs(), worst as i64 + 1)
     }
 
     pub fn finish(&self, gross_min: Ppm) -> Parts {
-        let greatest = |sums: &[i64]| sums.iter().fold(0i64, |most, sum| most.max(*sum));
+        let greatest = |sums: &[i64; N]| sums.iter().fold(0i64, |most, sum| most.max(*sum));
         let (systemic, together) = (greatest(&self.systemic), greatest(&self.together));
         self.common.rule(systemic, together, gross_min)
     }
 }
 
+/// D* of 3.3: of linear legs alone their size, else by the scan.
+#[inline]
+fn measure(row: &Header, linear: &Linear, plain: u64, range: u64, peaks: &Peaks) -> u64 {
+    let adverse = if linear.net > 0 {
+        &peaks.down
+    } else {
+        &peaks.up
+    };
+    if row[lane::OPTION_LEGS] == 0 && !(linear.net > 0 && adverse.is_clipped(range)) {
+        linear_concentration(linear.net.unsigned_abs(), adverse)
+    } else {
+        concentration(plain, range)
+    }
+}
+
 /// A row's losses without multiplier and factor; returns the greatest, zero at least.
 #[inline]
-fn plain_losses(
-    linear: &Linear,
-    options: &[i64],
-    moves: &Moves,
-    losses: &mut [i64; MAX_SCENARIOS],
-) -> u64 {
-    let mut greatest = 0i64;
-    let mut index = 0;
-    let held = options.len().min(MAX_SCENARIOS);
-    for by in moves.each() {
-        let moved = linear.loss(by);
-        while index < by.end.min(held) {
-            // Options' sums are within 2^61.
-            let loss = moved
-                .wrapping_add(options[index])
-                .clamp(-MAX_JUDGED_LOSS, MAX_JUDGED_LOSS);
-            losses[index] = loss;
-            greatest = greatest.max(loss);
-            index += 1;
+fn plain_losses<const N: usize>(options: &[i64; N], moves: &Moves, work: &mut Work<N>) -> u64 {
+    let (mut greatest, mut least) = (0i64, 0i64);
+    for index in 0..N {
+        let place = usize::from(moves.place[index]) & (PLACES - 1);
+        let loss = options[index].wrapping_add(work.places[place]);
+        work.losses[index] = loss;
+        greatest = greatest.max(loss);
+        least = least.min(loss);
+    }
+    // Options' sums are within 2^61.
+    if greatest > MAX_JUDGED_LOSS || least < -MAX_JUDGED_LOSS {
+        for loss in &mut work.losses {
+            *loss = (*loss).clamp(-MAX_JUDGED_LOSS, MAX_JUDGED_LOSS);
         }
+        greatest = greatest.min(MAX_JUDGED_LOSS);
     }
     greatest.unsigned_abs()
 }
@@ -318,19 +342,21 @@ fn plain_losses(
 /// Charges losses that are large, or whose multiple is cut at `1 / |shock|` (5.2).
 #[inline(never)]
 fn charge_slowly(
-    losses: &mut [i64; MAX_SCENARIOS],
+    losses: &mut [i64],
     steepness: &Steepness,
     (range, most): (u64, i64),
     moves: &Moves,
 ) {
-    let mut each = losses.iter_mut().enumerate().peekable();
-    for by in moves.each() {
-        while let Some((_, loss)) = each.next_if(|(index, _)| *index < by.end) {
-            if *loss > 0 {
-                let charged = steepness.cut(loss.unsigned_abs(), range, by);
-                *loss = (charged as i64).min(most);
-            }
+    for (index, loss) in losses.iter_mut().enumerate() {
+        if *loss <= 0 {
+            continue;
         }
+        let plain = loss.unsigned_abs();
+        let charged = match moves.of_scenario(index) {
+            Some(by) if moves.falls >> index & 1 != 0 => steepness.cut(plain, range, by),
+            _ => steepness.of(plain),
+        };
+        *loss = (charged as i64).min(most);
     }
 }
 

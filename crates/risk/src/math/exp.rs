@@ -57,7 +57,7 @@ const fn fraction(rest: u64) -> u64 {
 }
 
 /// `e^x`, argument and result with 32 fractional bits, floor of a value with a relative error below
-/// 2^-36; nondecreasing. Saturates at `u64::MAX` from about 21.4 on, and is 0 below -22.2.
+/// 2^-36; nondecreasing. Saturates at `u64::MAX` from 31 ln 2 = 21.487 on, and is 0 below -22.2.
 ///
 /// ```
 /// assert_eq!(keel_risk::math::exp(0), 1 << 32);

@@ -29,6 +29,12 @@ pub const fn ln(x: u64) -> u64 {
     } else {
         x >> (octave - FRACTION)
     };
+    ln_normal(mantissa, octave)
+}
+
+/// `ln(mantissa * 2^(octave - 40))` with 40 fractional bits, for `2^40 <= mantissa < 2^41`.
+#[inline]
+pub(crate) const fn ln_normal(mantissa: u64, octave: u32) -> u64 {
     let cell = (mantissa >> 33) & (CELLS - 1);
     // c with 12 fractional bits, rounded up: 1 <= m c < 1 + 2^-7 + 2^-11, so `rest` is below 2^46.
     let reciprocal = ((1 << 19) + CELLS - 1 + cell) / (CELLS + cell);

@@ -9,7 +9,7 @@
 //! |---|---|---|---|
 //! | [`ln`] | integer | 40 fractional bits | 2^-39 |
 //! | [`exp`] | 32 fractional bits | 32 | 2^-32 + 2^-36 of the result |
-//! | [`density`], [`cdf`] | 28 | 32 | 2^-32, 2^-31 |
+//! | [`density`], [`cdf`] | 28 | 32 | 1.1 * 2^-32, 2.5 * 2^-32 |
 //! | [`power`] | ratio of integers | 32 | 2^-32 + (2 + exponent) 2^-32 of the result |
 //!
 //! All are monotone where the true function is. The tables come from `make_tables.py`, which works
@@ -24,6 +24,7 @@ mod tables;
 pub use exp::exp;
 pub(crate) use exp::exp_falling;
 pub use ln::ln;
+pub(crate) use ln::ln_normal;
 pub use normal::{cdf, density};
 pub(crate) use normal::{density_scaled, mills};
 pub use power::power;

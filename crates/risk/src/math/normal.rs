@@ -40,7 +40,7 @@ pub(crate) const fn density_scaled(v: u64) -> Falling {
 }
 
 /// The standard normal density, argument with 28 fractional bits, result with 32, floor of a value
-/// with a relative error below 2^-33. Nonincreasing in `|x|`; zero beyond 7.
+/// with a relative error below 2^-33; within 1.1 * 2^-32. Nonincreasing in `|x|`; zero beyond 7.
 #[inline]
 #[must_use]
 pub const fn density(x: i64) -> u64 {
@@ -53,7 +53,8 @@ pub const fn density(x: i64) -> u64 {
 }
 
 /// The standard normal distribution function, argument with 28 fractional bits, result with 32:
-/// between 0 and 2^32, `cdf(x) + cdf(-x) = 2^32` for `x > 0`. Error below 2^-31; nondecreasing. The
+/// between 0 and 2^32, `cdf(x) + cdf(-x) = 2^32` for `x > 0`. Error below 2.5 * 2^-32;
+/// nondecreasing. The
 /// tail below zero is rounded down, and is zero beyond -7.
 ///
 /// ```
