@@ -11,10 +11,13 @@ Every law below is a property test that draws new random cases at each run; `PRO
 for more. A differential compares the engine with a second implementation in whole numbers of any
 length over one common denominator, which rounds nowhere but where the specification does, and which
 itself meets the vectors to their last printed digit. Its kinds of portfolios have seeds instead, at
-least eleven legs each on average, and where options are held at least three of them. The requirement and each of its parts
-may exceed the exact figure by 24 atoms and 8 for each leg and each asset (times what multiplier and
-factor make of an atom beyond 8, and what 1.6's shift of losses above 2^48 adds), and never fall
-below it; an equity may fall below the exact one by 8 atoms and 4 for each leg, and never exceed it.
+least eleven legs each on average, and where options are held at least three of them.
+
+The requirement and each of its parts never fall below the exact figure, and exceed it by at most 24
+atoms and 8 for each leg and each asset, times what multiplier and factor make of an atom beyond 8,
+and by what the shift of losses above 2^48 adds (1.6). An equity never exceeds the exact one, and
+falls below it by at most 8 atoms and 4 for each leg. Where prices are doubtful and taken in the
+account's favour, the equity is rounded in its favour by at most as much (2.6).
 ";
 
 /// The suite's files, by name, but for this one.
