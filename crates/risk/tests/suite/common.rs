@@ -4,11 +4,13 @@ use keel_risk::limits::{MAX_BALANCES, MAX_POSITIONS};
 use keel_risk::*;
 use proptest::prelude::*;
 
-/// `cases` unless PROPTEST_CASES says otherwise.
+/// `cases` unless PROPTEST_CASES says otherwise; cases that do not suit a law do not count.
 pub fn config(cases: u32) -> ProptestConfig {
     let given = std::env::var("PROPTEST_CASES").ok();
+    let cases = given.and_then(|n| n.parse().ok()).unwrap_or(cases);
     ProptestConfig {
-        cases: given.and_then(|n| n.parse().ok()).unwrap_or(cases),
+        cases,
+        max_global_rejects: cases.max(1_024),
         failure_persistence: None,
         ..ProptestConfig::default()
     }
