@@ -240,7 +240,7 @@ impl AssetConfig {
             basis_rate: 10_000,
             unwind_rate: 2_500,
             short_option_min: 5_000,
-            concentration_cap: 3_000_000,
+            concentration_cap: 1_000_000,
             depth: self.depth,
             conf_multiplier: 2_120_000,
             conf_cap: 50_000,
@@ -253,6 +253,12 @@ impl AssetConfig {
             max_age_margin_s: 60,
             max_age_liquidation_s: 15,
             max_age_withdrawal_s: 30,
+            range_k: 3_000_000,
+            range_horizon_s: 3_600,
+            tau_up_s: 43_200,
+            tau_down_s: 864_000,
+            oi_soft_cap: self.depth,
+            oi_slope: 500_000,
         }
     }
 }

@@ -52,6 +52,8 @@ pub fn group_args(id: u64, council: Pubkey) -> GroupArgs {
         liquidation_fee: 25_000,
         liquidation_insurance_share: 500_000,
         max_age_pool_s: 15,
+        peg_band: 10_000,
+        peg_stop: 950_000,
     }
 }
 

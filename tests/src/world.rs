@@ -188,6 +188,19 @@ impl World {
         self.relay(&Asset::ALL)
     }
 
+    /// New prices, a second later. Where one of them jumps it waits for a second print, which follows
+    /// two seconds after the first (margin-spec 2.5).
+    pub fn reprice(&mut self, prices: [f64; 4]) -> Result<Sent, Failure> {
+        self.vm.pass(1);
+        let sent = self.set_prices(prices)?;
+        let waits = |book: &RiskBook| book.assets.iter().any(|asset| asset.pending().is_some());
+        if self.with_book(waits) != Some(true) {
+            return Ok(sent);
+        }
+        self.vm.pass(2);
+        self.set_prices(prices)
+    }
+
     /// Relays the posted prices of some assets.
     pub fn relay(&mut self, assets: &[Asset]) -> Result<Sent, Failure> {
         let updates: Vec<(PriceSlot, Pubkey)> = assets

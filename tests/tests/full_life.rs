@@ -431,8 +431,16 @@ async fn an_account_lives_its_whole_life_on_the_real_runtime() -> Result<()> {
         .refused("early", KeelError::NotLiquidatable, early, &liquidator)
         .await?;
 
-    // 14% down: the loss is $4,200 of the $6,000, Maintenance asks for about $2,645.
-    chain.publish([1.0, 129.0, 64_000.0, 3_400.0]).await?;
+    // 14% down: the loss is $4,200 of the $6,000, Maintenance asks for about $2,645. A jump: the
+    // first print waits, the second one confirms it two seconds later.
+    let fallen = [1.0, 129.0, 64_000.0, 3_400.0];
+    chain.publish(fallen).await?;
+    let wick = take(&chain);
+    chain
+        .refused("a wick", KeelError::PriceUnfit, wick, &liquidator)
+        .await?;
+    chain.set_time(chain.now + 1).await?;
+    chain.publish(fallen).await?;
     let (before, _) = chain.health(trade.margin).await?;
     ensure!(before < 0, "{before}");
     let step = take(&chain);

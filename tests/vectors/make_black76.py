@@ -74,8 +74,8 @@ def row(forward, strike, time_s, sigma_ppm):
     return head | {key: printed(value) for key, value in found.items()}
 
 
-# Seconds and ppm: sigma sqrt T is 1.007e-4, 1.069e-4, 1e-3, 0.01, 0.043, 0.0625 (where the engine
-# changes its grid), 0.1, 0.125 (its formula), 0.5, 1, 2, 4.99999 and 5.
+# Seconds and ppm: sigma sqrt T is 1.007e-4, 1.069e-4, 1e-3, 0.01, 0.043, 0.0625, 0.0625, 0.1, 0.125
+# (where the engine changes its formula), 0.5, 1 (its grid), 2, 4.99999 and 5.
 DEVIATIONS = [
     (32, 100_000),
     (1, 600_500),

@@ -124,4 +124,7 @@ pub enum RiskError {
     PoolVegaCap { vega: Atoms, cap: Atoms },
     /// The pool's gamma in the asset would exceed its cap: take less, or the other side.
     PoolGammaCap { gamma: Lots, cap: Lots },
+    /// An asset's charges would fall by more than an atom per atom of collateral that Initial leaves
+    /// out, and Initial be laxer than Maintenance: list a smaller range cap, size multiplier or basis.
+    ChargesTooSteep { slope: Ppm },
 }

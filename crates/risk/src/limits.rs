@@ -1,8 +1,9 @@
 //! Bounds that make judging a total function (margin-spec 1.6, 1.7).
 
+use crate::book::{Extremes, ScenarioPeak};
 use crate::error::RiskError;
-use crate::num::value_ceil;
-use crate::units::{Atoms, Lots, Price};
+use crate::num::{ppm_ceil, value_ceil};
+use crate::units::{Atoms, Lots, Ppm, Price};
 
 /// Balance slots of an account.
 pub const MAX_BALANCES: usize = 16;
@@ -59,4 +60,46 @@ pub fn check_growth(before: Lots, after: Lots, mark: Price, pool: bool) -> Resul
         return Err(RiskError::LegTooLarge { value, limit });
     }
     Ok(())
+}
+
+/// What an asset charges at its most: its range at the cap, its size multiplier, its basis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charges {
+    pub range: Ppm,
+    /// 0 for an asset without a depth.
+    pub concentration_cap: Ppm,
+    pub basis_rate: Ppm,
+}
+
+/// Refuses charges under which Initial could be laxer than Maintenance (5.5), at listing.
+///
+/// Initial weighs a token by `d` atoms less than Maintenance does: its equity is lower by `d`, but
+/// the net value N that is scanned is lower too. One atom less of N lowers the loss
+/// `w |k| N range (1 + N / depth)` by at most `w |k| range (1 + 2 concentration_cap)` (the derivative
+/// in N is `1 + 2 N / depth` below the cap and `1 + concentration_cap` beyond), and the matched value
+/// by one, hence the basis by `basis_rate`. X, Y and the gross minimum are monotone and subadditive
+/// in the losses, so that no requirement falls by more than the sum of those. With
+/// `max(w |k|) * range * (1 + 2 concentration_cap) + basis_rate <= 1`, ceil, the equity falls by at
+/// least as much and health_I <= health_M, up to roundings of an atom per step.
+/// Error: `ChargesTooSteep` with that sum.
+pub fn check_charges(charges: &Charges, extremes: &Extremes) -> Result<(), RiskError> {
+    let one = u64::from(Ppm::ONE.0);
+    let steepest = one.saturating_add(2 * u64::from(charges.concentration_cap.0));
+    let peak = weight(&extremes.up).max(weight(&extremes.down));
+    let scanned = ppm_ceil(ppm_ceil(steepest, charges.range), peak);
+    let slope = scanned.saturating_add(u64::from(charges.basis_rate.0));
+    if slope > one {
+        return Err(RiskError::ChargesTooSteep {
+            slope: Ppm(u32::try_from(slope).unwrap_or(u32::MAX)),
+        });
+    }
+    Ok(())
+}
+
+/// `w * |k|` of a direction's peak, ceil.
+fn weight(peak: &ScenarioPeak) -> Ppm {
+    let scenario = peak.scenario;
+    let product = u64::from(scenario.k_num.unsigned_abs()) * u64::from(scenario.w.0);
+    let weight = product.div_ceil(u64::from(scenario.k_den.max(1)));
+    Ppm(u32::try_from(weight).unwrap_or(u32::MAX))
 }

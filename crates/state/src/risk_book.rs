@@ -78,7 +78,8 @@ part! {
         native_price: u64,
         /// The stable price, in the lot price's unit.
         stable_price: u64,
-        pending_price: u64,
+        /// A print that waits because it jumped, as its feed gave it; 0 for none (2.5).
+        pending_price: i64,
         pending_first_seen: i64,
         publish_time: i64,
         stable_updated: i64,
@@ -88,10 +89,12 @@ part! {
         /// And how far above.
         up: u64,
         conf: u32,
-        padding0: u32,
+        pending_exponent: i32,
+        /// Per year, 40 fractional bits (3.1).
         variance: u64,
         variance_updated: i64,
         range_updated: i64,
+        /// The range that the variance asks for, ppm (3.2).
         target: u32,
         /// The price move that maintenance covers, ppm.
         range: u32,
@@ -120,7 +123,27 @@ part! {
         systematic: u16,
         padding1: [u8; 6],
         depth: i64,
-        spare: [u8; 88],
+        /// How far below the price the lower bound over band, both sources and pending print lies,
+        /// 40 fractional bits.
+        bound_down: u64,
+        /// And how far above the upper bound.
+        bound_up: u64,
+        /// Half the width of the band alone, 40 fractional bits.
+        band: u64,
+        pending_confidence: u64,
+        /// The price of the last variance sample, in the lot price's unit.
+        sample_price: u64,
+        /// Open interest beyond which Initial grows, atoms; 0 for never (3.4).
+        oi_soft_cap: i64,
+        /// What open interest multiplies `init_factor` by, as published (3.4).
+        oi_factor: u32,
+        oi_slope: u32,
+        /// How much less than `range` the range is, 2^-20 ppm.
+        range_short: u32,
+        range_horizon_s: u32,
+        tau_up_s: u32,
+        tau_down_s: u32,
+        spare: [u8; 16],
     }
 }
 
@@ -251,10 +274,17 @@ account! {
         instruments: [InstrumentEntry; 128],
         peak_up: StoredPeak,
         peak_down: StoredPeak,
-        spare: [u8; 5768],
+        /// The lesser of 1 and the lower bound of the quote's own feed, 40 fractional bits (2.7).
+        peg_lower: u64,
+        /// 1 while the quote's feed leaves 1 by more than `peg_band`.
+        peg_off: u8,
+        /// 1 while it is below `peg_stop`.
+        peg_stopped: u8,
+        padding1: [u8; 6],
+        spare: [u8; 5752],
     }
 }
 
-offsets!(RiskBook { group = 8, live_time = 48, upnl_cap = 80, gross_min = 112, scenarios = 144, assets = 336, rates = 16976, expiries = 20560, instruments = 24912, peak_up = 59728, });
-offsets!(AssetEntry { sources = 24, lot_price = 216, down = 280, variance = 304, systematic = 416, depth = 424, });
+offsets!(RiskBook { group = 8, live_time = 48, upnl_cap = 80, gross_min = 112, scenarios = 144, assets = 336, rates = 16976, expiries = 20560, instruments = 24912, peak_up = 59728, peg_lower = 59760, });
+offsets!(AssetEntry { sources = 24, lot_price = 216, down = 280, variance = 304, systematic = 416, depth = 424, bound_down = 432, oi_factor = 480, });
 offsets!(InstrumentEntry { kind = 32, array = 96, made_price = 192, carry_long = 208, open_interest = 256, });

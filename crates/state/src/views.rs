@@ -91,14 +91,14 @@ impl Book for BookView<'_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn asset(&self, index: u8) -> AssetTerms {
         let entry = &self.book.assets[usize::from(index)];
         AssetTerms {
             lot_price: Price::from_stored(entry.lot_price, entry.lot_shift),
             native_price: Price::from_stored(entry.native_price, entry.native_shift),
             down: Frac40(entry.down),
-            up: Frac40(entry.up),
+            up: self.book.peg_widened(entry.up),
             range: Ppm(entry.range),
             init_factor: Ppm(entry.init_factor_effective),
             depth: Atoms(entry.depth),
@@ -110,7 +110,7 @@ impl Book for BookView<'_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn rate(&self, index: u8) -> RateTerms {
         let entry = &self.book.rates[usize::from(index)];
         let asset = &self.book.assets[usize::from(entry.asset)];
@@ -126,7 +126,7 @@ impl Book for BookView<'_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn instrument(&self, index: u8) -> InstrumentTerms {
         let entry = &self.book.instruments[usize::from(index)];
         if entry.kind > InstrumentTag::Perp as u8 {
@@ -177,11 +177,11 @@ impl Book for BookView<'_> {
     fn quality(&self, index: u8) -> PriceQuality {
         let entry = &self.book.assets[usize::from(index)];
         PriceQuality {
-            tier: entry.tier(self.now),
+            tier: self.book.tier(index, self.now),
             age_s: age_s(entry.publish_time, self.now),
             conf: Ppm(entry.conf),
-            bound_down: Frac40(entry.down),
-            bound_up: Frac40(entry.up),
+            bound_down: Frac40(entry.bound_down),
+            bound_up: Frac40(entry.bound_up),
             max_age_margin_s: entry.max_age_margin_s,
             max_age_liquidation_s: entry.max_age_liquidation_s,
             max_age_withdrawal_s: entry.max_age_withdrawal_s,

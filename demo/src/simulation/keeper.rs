@@ -277,6 +277,8 @@ fn other_leg_may_do(failure: &Failure) -> bool {
         KeelError::BelowInitial,
         KeelError::TakeWhole,
         KeelError::SizeBeyondEnd,
+        // A jump that is not confirmed before the next tick: the keeper waits for it.
+        KeelError::PriceUnfit,
     ]
     .into_iter()
     .any(|error| is(failure, error))

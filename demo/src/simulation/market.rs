@@ -1,5 +1,7 @@
 //! Ticks into price accounts, and lots and native units out of dollars.
 
+use keel_risk::CONFIRMED_AFTER_S;
+use keel_state::RiskBook;
 use keel_tests::{Asset, PriceUpdate, World};
 
 use crate::cast::Token;
@@ -47,9 +49,27 @@ pub fn lots(usd: f64, asset: Asset, tick: &Tick) -> i64 {
     (usd / quote(tick, asset).usd() * 10f64.powi(i32::from(asset.lot_decimals()))).round() as i64
 }
 
-/// Moves the clock to the tick, writes its four price accounts and relays them.
-pub fn publish(world: &mut World, tick: &Tick) -> anyhow::Result<()> {
-    world.vm.set_time(tick.time, tick.slot);
+/// Slots in the two seconds after which a jump is confirmed.
+const CONFIRMING_SLOTS: u64 = 5;
+
+/// Moves the clock to the tick, writes its four price accounts and relays them. Where a price jumps
+/// the program waits for a second print, which the publishers' next ones are: the keeper relays it
+/// two seconds later, unless the next tick comes as soon.
+pub fn publish(world: &mut World, tick: &Tick, next: Option<&Tick>) -> anyhow::Result<()> {
+    print(world, tick, 0)?;
+    let waits = |book: &RiskBook| book.assets.iter().any(|asset| asset.pending().is_some());
+    let later = tick.time + CONFIRMED_AFTER_S;
+    let in_time = next.is_none_or(|next| later < next.time);
+    if in_time && world.with_book(waits) == Some(true) {
+        print(world, tick, CONFIRMED_AFTER_S)?;
+    }
+    Ok(())
+}
+
+/// The tick's prices, published and relayed `after_s` later.
+fn print(world: &mut World, tick: &Tick, after_s: i64) -> anyhow::Result<()> {
+    let slots = if after_s == 0 { 0 } else { CONFIRMING_SLOTS };
+    world.vm.set_time(tick.time + after_s, tick.slot + slots);
     for asset in Asset::ALL {
         let quote = quote(tick, asset);
         let update = PriceUpdate {
@@ -62,7 +82,7 @@ pub fn publish(world: &mut World, tick: &Tick) -> anyhow::Result<()> {
                 world.feed(asset),
                 quote.price,
                 quote.conf,
-                quote.publish_time,
+                quote.publish_time + after_s,
             )
         };
         world.post(asset, &update);

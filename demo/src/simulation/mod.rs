@@ -59,7 +59,7 @@ pub fn run(
     stage.open_all()?;
     for (step, tick) in path.ticks.iter().enumerate() {
         if step > 0 {
-            market::publish(&mut stage.world, tick)
+            market::publish(&mut stage.world, tick, path.ticks.get(step + 1))
                 .with_context(|| format!("prices of step {step}"))?;
         }
         let chain = Chain::of(&stage.world);

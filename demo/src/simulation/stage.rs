@@ -38,7 +38,7 @@ impl Stage {
     /// everybody's money in and nothing traded yet.
     pub fn set(opening: &Tick) -> anyhow::Result<Self> {
         let mut world = World::unpriced_at(opening.time - LISTING_PERIOD_S, |_| {})?;
-        publish(&mut world, opening).context("the opening prices")?;
+        publish(&mut world, opening, None).context("the opening prices")?;
         for (name, usd) in PROVIDERS {
             world
                 .provide(usd as u64)

@@ -127,6 +127,7 @@ errors! {
         ButterflyArbitrage = "the slice allows a butterfly arbitrage at a listed strike",
         PoolVegaCap = "the pool's vega in the expiry would exceed its cap: take less",
         PoolGammaCap = "the pool's gamma in the asset would exceed its cap: take less",
+        ChargesTooSteep = "range cap, size multiplier and basis rate together would make Initial laxer than Maintenance: list smaller ones",
     }
 }
 

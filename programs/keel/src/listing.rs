@@ -1,8 +1,9 @@
 //! Listing an asset in the risk book: what `create_bank` and `create_market` have in common.
 
 use anchor_lang::prelude::*;
-use keel_risk::{ListedRange, shift_for};
-use keel_state::{ASSET_SLOTS, AssetEntry, PriceSource, RiskBook, SourceKind};
+use keel_risk::limits::{Charges, check_charges};
+use keel_risk::{Book, ListedRange, Ppm, QUOTE_ASSET, shift_for};
+use keel_state::{ASSET_SLOTS, AssetEntry, BookView, PriceSource, RiskBook, SourceKind};
 
 use crate::errors::{KeelError, Merits};
 
@@ -51,6 +52,15 @@ pub struct AssetArgs {
     pub max_age_margin_s: u32,
     pub max_age_liquidation_s: u32,
     pub max_age_withdrawal_s: u32,
+    /// Standard deviations that the range covers, over this time (margin-spec 3.2).
+    pub range_k: u32,
+    pub range_horizon_s: u32,
+    /// Memory of the variance while it rises and while it falls (3.1).
+    pub tau_up_s: u32,
+    pub tau_down_s: u32,
+    /// Open interest beyond which Initial grows, and how fast (3.4).
+    pub oi_soft_cap: i64,
+    pub oi_slope: u32,
 }
 
 /// The asset that a bank or a market belongs to.
@@ -91,12 +101,28 @@ impl AssetArgs {
             (1..=3_600).contains(&self.max_age_margin_s),
             (1..=3_600).contains(&self.max_age_liquidation_s),
             (1..=3_600).contains(&self.max_age_withdrawal_s),
+            (ONE..=10 * ONE).contains(&self.range_k),
+            (60..=86_400).contains(&self.range_horizon_s),
+            (3_600..=864_000).contains(&self.tau_up_s),
+            (self.tau_up_s..=31_536_000).contains(&self.tau_down_s),
+            (0..=self.depth.saturating_mul(3)).contains(&self.oi_soft_cap),
+            self.oi_slope <= 10 * ONE,
         ];
         match bounds.iter().position(|ok| !ok) {
             None => Ok(()),
             Some(which) => {
                 Err(error!(KeelError::ParameterOutOfRange).with_values((which, "asset parameter")))
             }
+        }
+    }
+
+    /// What the asset charges at its most.
+    fn charges(&self) -> Charges {
+        let has_depth = self.depth > 0;
+        Charges {
+            range: Ppm(self.range_cap),
+            concentration_cap: Ppm(if has_depth { self.concentration_cap } else { 0 }),
+            basis_rate: Ppm(self.basis_rate),
         }
     }
 }
@@ -116,6 +142,8 @@ fn list(book: &mut RiskBook, args: &AssetArgs, now: i64) -> Result<u8> {
     args.validate()?;
     let index = book.assets_len;
     require!(usize::from(index) < ASSET_SLOTS, KeelError::BookFull);
+    let extremes = BookView::new(book, now).group().extremes;
+    check_charges(&args.charges(), &extremes).merits()?;
 
     let range = ListedRange {
         low_e8: args.low_price_e8,
@@ -135,8 +163,14 @@ fn list(book: &mut RiskBook, args: &AssetArgs, now: i64) -> Result<u8> {
     for (stored, given) in entry.sources.iter_mut().zip(&args.sources) {
         configure(stored, given)?;
     }
+    // Only the quote may do without a feed: it then stands at 1 (margin-spec 2.7).
+    let is_quote = index == QUOTE_ASSET;
+    let has_feed = entry
+        .sources
+        .iter()
+        .any(|source| source.kind != SourceKind::None as u8);
     require!(
-        entry.sources[0].kind != SourceKind::None as u8,
+        entry.sources[0].kind != SourceKind::None as u8 || (is_quote && !has_feed),
         KeelError::NoSuchSource
     );
     set_parameters(entry, args);
@@ -158,11 +192,9 @@ fn configure(stored: &mut PriceSource, given: &SourceArgs) -> Result<()> {
 
 fn set_parameters(entry: &mut AssetEntry, args: &AssetArgs) {
     entry.range = args.range;
-    entry.target = args.range;
     entry.range_floor = args.range_floor;
     entry.range_cap = args.range_cap;
     entry.init_factor = args.init_factor;
-    entry.init_factor_effective = args.init_factor;
     entry.systematic = args.systematic;
     entry.basis_rate = args.basis_rate;
     entry.unwind_rate = args.unwind_rate;
@@ -180,4 +212,11 @@ fn set_parameters(entry: &mut AssetEntry, args: &AssetArgs) {
     entry.max_age_margin_s = args.max_age_margin_s;
     entry.max_age_liquidation_s = args.max_age_liquidation_s;
     entry.max_age_withdrawal_s = args.max_age_withdrawal_s;
+    entry.range_k = args.range_k;
+    entry.range_horizon_s = args.range_horizon_s;
+    entry.tau_up_s = args.tau_up_s;
+    entry.tau_down_s = args.tau_down_s;
+    entry.oi_soft_cap = args.oi_soft_cap;
+    entry.oi_slope = args.oi_slope;
+    entry.start_range();
 }

@@ -73,6 +73,13 @@ fn measure_prices(figures: &mut Figures, stage: &mut Stage) -> anyhow::Result<()
     figures.set("update_prices", name, sent.units);
     if sources == SOURCES {
         figures.set("update_prices", "per_source", sent.units / SOURCES as u64);
+
+        // The first prints after a full hour, 5% higher: each a sample that moves target and range.
+        stage.vm.set_time(now + 3_600, slot);
+        stage.post_times(1.05);
+        let relay = stage.relay(1..1 + SOURCES, true);
+        let sent = passes(stage, "update_prices", relay, &[])?;
+        figures.set("update_prices", "per_sample", sent.units / SOURCES as u64);
     }
     stage.vm.set_time(now, slot);
     stage.post();

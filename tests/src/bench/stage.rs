@@ -154,11 +154,17 @@ impl Stage {
 
     /// Posts every price as published now.
     pub fn post(&mut self) {
+        self.post_times(1.0);
+    }
+
+    /// The same with every price multiplied.
+    pub fn post_times(&mut self, factor: f64) {
         let now = self.vm.now();
         for (index, price) in PRICES.iter().enumerate().take(self.shape.tokens()) {
+            let price = price * factor;
             let e8 = |value: f64| (value * 1e8).round();
             let feed = feed(index);
-            let update = PriceUpdate::of(feed, e8(*price) as i64, e8(price * 0.000_5) as u64, now);
+            let update = PriceUpdate::of(feed, e8(price) as i64, e8(price * 0.000_5) as u64, now);
             let account = Account {
                 lamports: RENT,
                 data: update.to_bytes(),

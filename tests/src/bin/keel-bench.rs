@@ -28,6 +28,7 @@ Shapes (an instruction has those that make sense for it):
   below_initial   a closing order of an account below Initial, judged before and after
   eight_tries     a liquidation that has to search for its size
   per_source      an eighth of a relay of 8 prices
+  per_sample      the same when each is a sample of its asset's variance
   longest_search  the greatest of all that were created: addresses differ in how long they take
   error           a representative refusal
   worst           of a function of keel-risk (risk::...): the worst of a fixed set of arguments

@@ -54,9 +54,10 @@ fn an_account_at_maintenance_is_not_liquidated_and_one_atom_below_it_is() {
     let trader = fallen(&mut world);
     let liquidator = liquidator(&mut world);
     let missing = -health(&world, &trader);
-    // E_M = 6,000,000,000 + 25,800,000,000 - 30,024,754,875; MM = 10% * 25.8e9 * 1.00516, rounded
-    // up at the multiplier, and 0.25% of 25.8e9.
-    assert_eq!(missing, 2_593_312_801 + 64_500_000 - 1_775_245_125);
+    // E_M = 6,000,000,000 + 25,800,000,000 - 30,024,754,875; MM = 10.0008% * 25.8e9 * 1.00516,
+    // rounded up at the multiplier, and 0.25% of 25.8e9. The jump was a sample of the variance, and
+    // the range has risen towards its target for the three seconds since the price before.
+    assert_eq!(missing, 2_593_520_266 + 64_500_000 - 1_775_245_125);
     world
         .deposit(&trader, Asset::Usdc, missing.unsigned_abs() - 1)
         .expect("all but an atom");
@@ -88,7 +89,7 @@ fn no_order_of_price_updates_makes_a_healthy_account_liquidatable() {
     let mut taken_between = 0;
     for order in orders {
         let mut world = world();
-        let trader = world.trader_with(18_000).expect("a trader");
+        let trader = world.trader_with(12_000).expect("a trader");
         let legs = [
             (Asset::Sol, 200_000),
             (Asset::Btc, 100_000),
@@ -97,28 +98,13 @@ fn no_order_of_price_updates_makes_a_healthy_account_liquidatable() {
         open_legs(&mut world, &trader, &legs).expect("open");
         let liquidator = liquidator(&mut world);
         world.vm.pass(1);
-        // BTC and SOL fall, ETH falls with them: health is lost and won back on the way.
-        let after = [1.0, 135.0, 50_000.0, 2_620.0];
-        for asset in Asset::ALL {
-            let price = (after[asset as usize] * 1e8) as i64;
-            let conf = (price / 2_000).unsigned_abs();
-            let now = world.vm.now();
-            let update = PriceUpdate::of(world.feed(asset), price, conf, now);
-            world.post(asset, &update);
-        }
+        // BTC and SOL fall, ETH falls with them, none by a jump that would wait: health is lost and
+        // won back on the way.
+        post_all(&mut world, [1.0, 136.0, 58_000.0, 3_070.0]);
         for asset in order.map(|place| Asset::ALL[place]) {
             world.relay(&[asset]).expect("a price");
             world.relay(&[asset, asset]).expect("the same once more");
-            let healthy = health(&world, &trader) >= 0;
-            for target in Asset::TRADED {
-                let take = instruction_of(&world, &liquidator, &trader, target);
-                let taken = world.vm.simulate(&[take], &[&liquidator.key]);
-                if healthy {
-                    expect_error(taken, KeelError::NotLiquidatable);
-                } else {
-                    taken_between += u32::from(taken.is_ok());
-                }
-            }
+            taken_between += take_each(&mut world, &trader, &liquidator);
         }
         world.relay(&[Asset::Usdc]).expect("the quote's price");
         let found = world.assess(&trader.margin).expect("health");
@@ -133,6 +119,33 @@ fn no_order_of_price_updates_makes_a_healthy_account_liquidatable() {
     }
     assert!(taken_between > 0, "some order passes through ill health");
     assert!(books.iter().all(|book| *book == books[0]));
+}
+
+/// Posts all prices with 5 bp of confidence, published now, without relaying them.
+fn post_all(world: &mut World, prices: [f64; 4]) {
+    for asset in Asset::ALL {
+        let price = (prices[asset as usize] * 1e8) as i64;
+        let conf = (price / 2_000).unsigned_abs();
+        let update = PriceUpdate::of(world.feed(asset), price, conf, world.vm.now());
+        world.post(asset, &update);
+    }
+}
+
+/// Simulates taking each leg: nobody may while the account is healthy. Returns how many could be
+/// taken.
+fn take_each(world: &mut World, trader: &Trader, liquidator: &Trader) -> u32 {
+    let healthy = health(world, trader) >= 0;
+    let mut taken = 0;
+    for target in Asset::TRADED {
+        let take = instruction_of(world, liquidator, trader, target);
+        let result = world.vm.simulate(&[take], &[&liquidator.key]);
+        if healthy {
+            expect_error(result, KeelError::NotLiquidatable);
+        } else {
+            taken += u32::from(result.is_ok());
+        }
+    }
+    taken
 }
 
 /// 8.1: the penalty is 2.5% of what moved, half of it for the insurance, each to the atom.
@@ -345,7 +358,7 @@ fn a_liquidator_cannot_take_more_than_his_own_margin_carries() {
         KeelError::BelowInitial,
     );
     world
-        .liquidate(&poor, trader.margin, Asset::Sol, 30_000)
+        .liquidate(&poor, trader.margin, Asset::Sol, 25_000)
         .expect("what he can carry");
     assert!(
         world

@@ -2,6 +2,9 @@
 
 mod accounts;
 mod artifact;
+mod bounds;
+mod excuses;
+mod jumps;
 mod legacy;
 mod liquidation;
 mod money;

@@ -20,7 +20,7 @@ use solana_signer::Signer;
 use crate::legacy::{LEGACY_PROGRAM, Legacy};
 
 /// The other live receiver.
-const SECOND_RECEIVER: Pubkey =
+pub const SECOND_RECEIVER: Pubkey =
     Pubkey::from_str_const("rec2HHDDnjLfj4kE7VyEtFA1HPGQLK33259532cRyHp");
 /// Where the second source's account lives.
 pub const SECOND_ACCOUNT: u64 = 300;

@@ -23,10 +23,9 @@ pub fn world() -> World {
     world_with(|_| {})
 }
 
-/// New prices, a second later.
+/// New prices, a second later, jumps confirmed.
 pub fn reprice(world: &mut World, prices: [f64; 4]) {
-    world.vm.pass(1);
-    world.set_prices(prices).expect("prices");
+    world.reprice(prices).expect("prices");
 }
 
 /// Sends an order of several legs.

@@ -194,9 +194,17 @@ impl Driver {
     /// What no trader signs: time, prices, liquidity. `None` for anything else.
     fn happen(&mut self, action: &Action) -> Option<Result<(), Failure>> {
         Some(match action {
-            Action::Move { asset, ppm } | Action::Jump { asset, ppm } => {
+            Action::Move { asset, ppm } => {
                 self.shift(*asset, *ppm);
                 self.publish(None)
+            }
+            // The second print, two seconds after the first, confirms what jumped (2.5).
+            Action::Jump { asset, ppm } => {
+                self.shift(*asset, *ppm);
+                self.publish(None).and_then(|()| {
+                    self.world.vm.pass(1);
+                    self.publish(None)
+                })
             }
             Action::Widen { asset } => self.publish(Some(*asset)),
             Action::Publish => self.publish(None),

@@ -1,7 +1,7 @@
 //! European options on a forward (margin-spec 6.1, 6.2): Black, "The pricing of commodity
 //! contracts", Journal of Financial Economics 3, 1976, undiscounted.
 //!
-//! The out-of-the-money side is computed ([`surface`]), the other follows by parity, exactly. Both
+//! The out-of-the-money side is computed (`surface`), the other follows by parity, exactly. Both
 //! sides of one strike share it: a put on (F, K) is a call on (K, F).
 
 mod greeks;

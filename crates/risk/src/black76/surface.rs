@@ -14,7 +14,8 @@
 //! `b <= 1` and `a <= 0`: the latter is "g/x rises from node to node". Truly `g/x` rises by the
 //! share `N(-t - u) / g` of a node's share of x, at least 0.0062 * 2^-16 = 2^-23.3, and `1 - b` is at
 //! least 0.0062, at s = 5 and x = 1; errors of g are below 2^-28 of it there. Elsewhere the share
-//! grows (it is R(t + u) / (R(t - u) - R(t + u))), and errors are within a quarter of it.
+//! is greater: it is `R(t + u) / (R(t - u) - R(t + u))`, and above 0.8 below s = 1, where nodes are
+//! 2^-20 apart.
 //!
 //! **Monotone in sigma.** One step of sigma changes it by 2^-24 of itself or more, hence g by
 //! `2^-24 s / (R(t - u) - R(t + u))` of itself, at least 2^-27.5 at s = 5. `t` and `u` fall and rise
@@ -23,7 +24,7 @@
 //! 2 u at least where t is 0). The coarser grid for large s only raises g: its chords lie above.
 //!
 //! **Accuracy.** A chord lies at most `n / (x s) * 2^(-2 bits) / 8` above g: 4.6e-10 at s = 1e-4,
-//! 1.9e-10 from s = 1/16 on. Beyond t = 6.5, where g is below 2e-11, it is set to zero.
+//! 1.2e-11 at s = 1 on the coarse grid. Beyond t = 6.5, where g is below 2e-11, it is set to zero.
 
 use crate::math::{LN_SQRT_TAU, PPM_PER_ROOT_YEAR, exp_falling, ln, ln_normal, mills, square};
 use crate::num::wide_mul;
@@ -31,14 +32,15 @@ use crate::units::Ppm;
 
 /// The greatest lo and hi, 2^54: ten binary places are appended to them.
 const SIZE_END: u64 = 1 << 54;
-/// Nodes per unit of x, in binary places, below s = 1/16 and from there on; both even.
+/// Nodes per unit of x, in binary places, below s = 1 and from there on; both even.
 const FINE_BITS: u32 = 20;
 const COARSE_BITS: u32 = 16;
 /// ln 2^20, 40 fractional bits.
 const LN_NODES: u64 = ln(1 << FINE_BITS);
-/// u = 1/16 and u = 1/32 with 32 fractional bits.
+/// u = 1/16, to where the series is used, with 32 fractional bits.
 const SERIES_END: u64 = 1 << 28;
-const FINE_END: u64 = 1 << 27;
+/// u = 1/2, from where on the grid is coarse.
+const FINE_END: u64 = 1 << 31;
 /// Sigma counts with this many leading bits.
 const SIGMA_BITS: u32 = 24;
 /// The greatest sigma sqrt T.

@@ -4,7 +4,7 @@ use crate::book::{AssetTerms, Book, GroupTerms};
 use crate::limits::MAX_SCENARIOS;
 use crate::margin::moves::{Moves, Peaks};
 use crate::margin::row::{ONE, RowTerms, bounded_factor, over_distance, short_option_floor};
-use crate::margin::scan::{FullSums, INITIAL, MAINTENANCE, PeakSums, Set, Work};
+use crate::margin::scan::{FullSums, INITIAL, MAINTENANCE, PeakSums, Set, Work, add_row};
 use crate::margin::scratch::{Header, Scratch, lane};
 use crate::margin::stream::Totals;
 use crate::margin::{Gains, InitialTerms, Parts, Stance};
@@ -133,7 +133,7 @@ fn by_all<const M: bool, const I: bool, const N: usize, B: Book>(
     scratch: &mut Scratch<'_>,
 ) -> (Judged, [u32; 2]) {
     let mut judged = Judged::default();
-    let [mut maintenance, mut initial] = shifts.map(FullSums::<N>::new);
+    let mut sums = shifts.map(FullSums::<N>::new);
     let mut work = Work::new();
     let mut options_held = OptionCharges::default();
     let (zeros, mut padded) = ([0; N], [0; N]);
@@ -154,18 +154,13 @@ fn by_all<const M: bool, const I: bool, const N: usize, B: Book>(
             }
             &padded
         };
-        if M {
-            let rates = (&asset.row, ONE);
-            maintenance.add::<MAINTENANCE>(row, options, rates, set, &mut work);
-        }
-        if I {
-            let factor = bounded_factor(terms.factor.unwrap_or(asset.terms.init_factor));
-            let rates = (&asset.row, factor);
-            initial.add::<INITIAL>(row, options, rates, set, &mut work);
-        }
+        let factor = bounded_factor(terms.factor.unwrap_or(asset.terms.init_factor));
+        let found = (&mut *row, options);
+        add_row::<M, I, N>(&mut sums, found, (&asset.row, factor), set, &mut work);
         options_held.add(row, &asset.terms);
         judged.count::<M, I, B>(book, group, terms, row, &asset);
     }
+    let [maintenance, initial] = &sums;
     let mut needed = [0; 2];
     if M {
         judged.maintenance = options_held.on(maintenance.finish(group.gross_min));

@@ -16,8 +16,8 @@ pub(crate) const ONE: u64 = 1_000_000;
 const MAX_FACTOR: u64 = 16_000_000;
 const MAX_CONCENTRATION: u64 = 15_000_000;
 pub(crate) const MAX_LOSS: u64 = MAX_JUDGED_LOSS.unsigned_abs();
-/// Depths count at most this, so that three 16-bit steps of long division fit 64 bits.
-const MAX_DEPTH: u64 = (1 << 48) - 1;
+/// Below this depth three 16-bit steps of long division fit 64 bits.
+const PLAIN_DEPTH: u64 = 1 << 48;
 /// A multiplier of one, 48 fractional bits.
 pub(crate) const UNIT48: u64 = 1 << 48;
 /// Losses below this are multiplied by [`Steepness::small`].
@@ -49,7 +49,7 @@ impl RowTerms {
         Self {
             range: u64::from(terms.range.0).min(ONE),
             depth: if grows {
-                terms.depth.0.unsigned_abs().min(MAX_DEPTH)
+                terms.depth.0.unsigned_abs()
             } else {
                 0
             },
@@ -73,6 +73,9 @@ impl RowTerms {
         if whole >= 16 || whole.wrapping_mul(ONE) >= self.cap {
             return UNIT48.wrapping_add(self.cap_bits);
         }
+        if depth >= PLAIN_DEPTH {
+            return UNIT48.wrapping_add(deep_share(size, depth).min(self.cap_bits));
+        }
         // Long division of the rest, below 2^48, in three steps of sixteen bits.
         let rest = size.wrapping_sub(whole.wrapping_mul(depth)) << 16;
         let first = rest / depth;
@@ -83,6 +86,12 @@ impl RowTerms {
         let share = (((((whole << 16) | first) << 16) | second) << 16).wrapping_add(third);
         UNIT48.wrapping_add(share.min(self.cap_bits))
     }
+}
+
+/// `size / depth`, below 16, with 48 fractional bits, ceil.
+#[inline(never)]
+fn deep_share(size: u64, depth: u64) -> u64 {
+    mul_div_ceil(size, 1 << 48, depth).unwrap_or(u64::MAX)
 }
 
 /// A cap in ppm with 48 fractional bits, ceil. 15e6 << 40 is below 2^64; its remainder gives eight
@@ -100,9 +109,22 @@ fn cap_bits(cap: u64) -> u64 {
 pub(crate) struct Linear {
     /// Within 2^57.
     pub net: i64,
+    range: u64,
     /// `|net| * range`, ceil where it is lost and floor where it is gained.
     pub lost: u64,
     pub gained: u64,
+}
+
+/// `size * range / 1e6`, ceil and floor from one remainder; the range is at most one.
+#[inline]
+fn range_of(size: u64, range: u64) -> (u64, u64) {
+    let whole = size / ONE;
+    let rest = size
+        .wrapping_sub(whole.wrapping_mul(ONE))
+        .wrapping_mul(range);
+    let whole = whole.wrapping_mul(range);
+    let up = rest.wrapping_add(ONE - 1) / ONE;
+    (whole.wrapping_add(up), whole.wrapping_add(rest / ONE))
 }
 
 /// Gross long, gross short and borrows of a row.
@@ -148,25 +170,26 @@ impl Linear {
             .wrapping_sub(row[lane::SHORT])
             .wrapping_add(row[lane::SPOT[R]])
             .clamp(-MAX_JUDGED_LOSS, MAX_JUDGED_LOSS);
-        // |net| * range / 1e6, floor and ceil from one remainder; below 2^57.
-        let size = net.unsigned_abs();
-        let whole = size / ONE;
-        let part = size
-            .wrapping_sub(whole.wrapping_mul(ONE))
-            .wrapping_mul(range);
-        let whole = whole.wrapping_mul(range);
+        let (lost, gained) = range_of(net.unsigned_abs(), range);
         Self {
             net,
-            lost: whole.wrapping_add(part.wrapping_add(ONE - 1) / ONE),
-            gained: whole.wrapping_add(part / ONE),
+            range,
+            lost,
+            gained,
         }
     }
 
     /// What a move against the legs loses, ceil, and one with them gains, floor (5.2); a fall stops at
-    /// -1. At most 127 * 2^57 < 2^64 before the bound.
+    /// -1. Within 3 * 2^57.
     #[inline]
     pub fn moved(&self, by: &Move) -> (u64, u64) {
-        let (mut lost, mut gained) = (self.lost.wrapping_mul(by.k), self.gained.wrapping_mul(by.k));
+        let (mut lost, mut gained) = if by.k <= 3 {
+            (self.lost.wrapping_mul(by.k), self.gained.wrapping_mul(by.k))
+        } else {
+            // Far moves would multiply the rounding too. 127 * 2^57 < 2^64.
+            let far = range_of(self.net.unsigned_abs().wrapping_mul(by.k), self.range);
+            (far.0.min(3 * MAX_LOSS), far.1.min(3 * MAX_LOSS))
+        };
         if by.den != 1 {
             lost = lost.wrapping_add(by.den.wrapping_sub(1)) / by.den;
             gained /= by.den;
@@ -178,7 +201,6 @@ impl Linear {
         } else {
             gained = gained.min(whole);
         }
-        (lost, gained) = (lost.min(MAX_LOSS), gained.min(MAX_LOSS));
         if by.weight != ONE {
             lost = ppm_ceil_bounded(lost, by.weight);
             gained = ppm_floor_bounded(gained, by.weight);
@@ -186,19 +208,17 @@ impl Linear {
         (lost, gained)
     }
 
-    /// The legs' loss at every place of [`Moves::place`]; gains are negative.
+    /// The legs' loss at every place of [`Moves::place`], in the requirement's column; gains are
+    /// negative.
     #[inline]
-    pub fn losses(&self, moves: &Moves, places: &mut [i64; PLACES]) {
-        places[0] = 0;
+    pub fn losses<const R: usize>(&self, moves: &Moves, places: &mut [[i64; 2]; PLACES]) {
         let long = self.net > 0;
-        for (place, by) in places[1..].chunks_exact_mut(2).zip(moves.each()) {
+        let (pairs, _) = places[1..].as_chunks_mut::<2>();
+        for (pair, by) in pairs.iter_mut().zip(moves.each()) {
             let (lost, gained) = self.moved(by);
             let (lost, gained) = (lost as i64, (gained as i64).wrapping_neg());
-            let [rise, fall] = if long { [gained, lost] } else { [lost, gained] };
-            if let [up, down] = place {
-                *up = rise;
-                *down = fall;
-            }
+            let [up, down] = pair;
+            (up[R], down[R]) = if long { (gained, lost) } else { (lost, gained) };
         }
     }
 }

@@ -197,18 +197,19 @@ pub(crate) struct FullSums<const N: usize> {
     together: [i64; N],
 }
 
-/// What a row needs while it is added, kept apart so that it is not cleared for every row.
+/// What a row needs while it is added, both requirements side by side; kept apart so that it is not
+/// cleared for every row.
 #[derive(Debug)]
 pub(crate) struct Work<const N: usize> {
-    losses: [i64; N],
-    places: [i64; PLACES],
+    losses: [[i64; N]; 2],
+    places: [[i64; 2]; PLACES],
 }
 
 impl<const N: usize> Work<N> {
     pub fn new() -> Self {
         Self {
-            losses: [0; N],
-            places: [0; PLACES],
+            losses: [[0; N]; 2],
+            places: [[0; 2]; PLACES],
         }
     }
 }
@@ -232,23 +233,20 @@ impl<const N: usize> FullSums<N> {
         }
     }
 
-    /// Adds a row: first its plain losses, for the multiplier, then the charged ones. `options` are
-    /// its options' losses per scenario.
+    /// Adds a row whose plain losses are in `work`, the greatest of them `plain`: they give the
+    /// multiplier and are then charged.
     #[inline(never)]
-    pub fn add<const R: usize>(
+    fn add<const R: usize>(
         &mut self,
         row: &mut Header,
-        options: &[i64; N],
+        (linear, plain): (&Linear, u64),
         (terms, factor): (&RowTerms, u64),
         set: Set<'_>,
-        work: &mut Work<N>,
+        losses: &mut [i64; N],
     ) {
-        let linear = Linear::of::<R>(row, terms.range);
+        let size = measure(row, linear, plain, terms.range, set.peaks);
+        let multiplier = terms.multiplier(size);
         row[lane::NET[R]] = linear.net;
-        linear.losses(set.moves, &mut work.places);
-        let plain = plain_losses(options, set.moves, work);
-
-        let multiplier = terms.multiplier(measure(row, &linear, plain, terms.range, set.peaks));
         row[lane::MULTIPLIER[R]] = multiplier as i64;
         let steepness = Steepness::new(multiplier, factor);
         // No long leg is charged more than its value, roundings included.
@@ -257,10 +255,10 @@ impl<const N: usize> FullSums<N> {
         let deepest = terms.range.wrapping_mul(set.peaks.reach).min(ONE);
         let large = plain >= SMALL_LOSS || steepness.small(plain) as i64 > most;
         let (scan, worst) = if large || steepness.is_cut(deepest) || self.common.shift != 0 {
-            charge_slowly(&mut work.losses, &steepness, (terms.range, most), set.moves);
-            self.add_losses::<false>(&work.losses, &steepness, terms.b)
+            charge_slowly(losses, &steepness, (terms.range, most), set.moves);
+            self.add_losses::<false>(losses, &steepness, terms.b)
         } else {
-            self.add_losses::<true>(&work.losses, &steepness, terms.b)
+            self.add_losses::<true>(losses, &steepness, terms.b)
         };
         self.common.close::<R>(row, scan, worst, terms);
     }
@@ -275,22 +273,29 @@ impl<const N: usize> FullSums<N> {
     ) -> (u64, i64) {
         let (mut most, mut least, mut worst) = (0i64, 0i64, 0usize);
         let shift = if CHARGE { 0 } else { self.common.shift };
-        for index in 0..N {
-            let mut loss = losses[index];
-            if loss > 0 {
-                if CHARGE {
-                    loss = steepness.small(loss as u64) as i64;
+        let (losses, _) = losses.as_chunks::<UNROLLED>();
+        let (systemic, _) = self.systemic.as_chunks_mut::<UNROLLED>();
+        let (together, _) = self.together.as_chunks_mut::<UNROLLED>();
+        let mut first = 0;
+        for ((losses, systemic), together) in losses.iter().zip(systemic).zip(together) {
+            for lane in 0..UNROLLED {
+                let mut loss = losses[lane];
+                if loss > 0 {
+                    if CHARGE {
+                        loss = steepness.small(loss as u64) as i64;
+                    }
+                    if loss > most {
+                        most = loss;
+                        worst = first + lane;
+                    }
+                } else if loss < least {
+                    least = loss;
                 }
-                if loss > most {
-                    most = loss;
-                    worst = index;
-                }
-            } else if loss < least {
-                least = loss;
+                systemic[lane] = systemic[lane].wrapping_add(loss);
+                let shared = b.wrapping_mul(shifted(loss, shift));
+                together[lane] = together[lane].wrapping_add(shared);
             }
-            self.systemic[index] = self.systemic[index].wrapping_add(loss);
-            let shared = b.wrapping_mul(shifted(loss, shift));
-            self.together[index] = self.together[index].wrapping_add(shared);
+            first += UNROLLED;
         }
         self.common.bits |= (most | least.wrapping_neg()) as u64;
         (most.unsigned_abs(), worst as i64 + 1)
@@ -301,6 +306,81 @@ impl<const N: usize> FullSums<N> {
         let (systemic, together) = (greatest(&self.systemic), greatest(&self.together));
         self.common.rule(systemic, together, gross_min)
     }
+}
+
+/// Scenarios of one turn of the loops, a divisor of 16 and of 24.
+const UNROLLED: usize = 4;
+
+/// Adds a row to the sums of the requirements asked for; `options` are its options' losses per
+/// scenario, `factors` what the requirements multiply by.
+#[inline(never)]
+pub(crate) fn add_row<const M: bool, const I: bool, const N: usize>(
+    [maintenance, initial]: &mut [FullSums<N>; 2],
+    (row, options): (&mut Header, &[i64; N]),
+    (terms, factor): (&RowTerms, u64),
+    set: Set<'_>,
+    work: &mut Work<N>,
+) {
+    let linears = [
+        Linear::of::<MAINTENANCE>(row, terms.range),
+        Linear::of::<INITIAL>(row, terms.range),
+    ];
+    if M {
+        linears[0].losses::<MAINTENANCE>(set.moves, &mut work.places);
+    }
+    if I {
+        linears[1].losses::<INITIAL>(set.moves, &mut work.places);
+    }
+    let mut plain = plain_losses::<M, I, N>(options, set.moves, work);
+    // Losses are within 2^57 unless there are many lots (2^23 times 2^31) or a huge net.
+    let nets = linears[0].net.unsigned_abs() | linears[1].net.unsigned_abs();
+    if row[lane::OPTION_LOTS] >> 23 != 0 || nets >> 54 != 0 {
+        plain = plain.map(|loss| loss.min(MAX_JUDGED_LOSS as u64));
+        for loss in work.losses.as_flattened_mut() {
+            *loss = (*loss).clamp(-MAX_JUDGED_LOSS, MAX_JUDGED_LOSS);
+        }
+    }
+    let [first, second] = &mut work.losses;
+    if M {
+        let found = (&linears[0], plain[0]);
+        maintenance.add::<MAINTENANCE>(row, found, (terms, ONE), set, first);
+    }
+    if I {
+        let found = (&linears[1], plain[1]);
+        initial.add::<INITIAL>(row, found, (terms, factor), set, second);
+    }
+}
+
+/// A row's losses without multiplier and factor, of the requirements asked for; returns the greatest
+/// of each, zero at least.
+#[inline]
+fn plain_losses<const M: bool, const I: bool, const N: usize>(
+    options: &[i64; N],
+    moves: &Moves,
+    work: &mut Work<N>,
+) -> [u64; 2] {
+    let mut greatest = [0i64; 2];
+    let [first, second] = &mut work.losses;
+    let (options, _) = options.as_chunks::<UNROLLED>();
+    let (places, _) = moves.place.as_chunks::<UNROLLED>();
+    let (first, _) = first.as_chunks_mut::<UNROLLED>();
+    let (second, _) = second.as_chunks_mut::<UNROLLED>();
+    for (((options, places), first), second) in options.iter().zip(places).zip(first).zip(second) {
+        for lane in 0..UNROLLED {
+            let linear = &work.places[usize::from(places[lane]) & (PLACES - 1)];
+            if M {
+                let loss = options[lane].wrapping_add(linear[0]);
+                first[lane] = loss;
+                greatest[0] = greatest[0].max(loss);
+            }
+            if I {
+                let loss = options[lane].wrapping_add(linear[1]);
+                second[lane] = loss;
+                greatest[1] = greatest[1].max(loss);
+            }
+        }
+    }
+    greatest.map(i64::unsigned_abs)
 }
 
 /// D* of 3.3: of linear legs alone their size, else by the scan.
@@ -316,27 +396,6 @@ fn measure(row: &Header, linear: &Linear, plain: u64, range: u64, peaks: &Peaks)
     } else {
         concentration(plain, range)
     }
-}
-
-/// A row's losses without multiplier and factor; returns the greatest, zero at least.
-#[inline]
-fn plain_losses<const N: usize>(options: &[i64; N], moves: &Moves, work: &mut Work<N>) -> u64 {
-    let (mut greatest, mut least) = (0i64, 0i64);
-    for index in 0..N {
-        let place = usize::from(moves.place[index]) & (PLACES - 1);
-        let loss = options[index].wrapping_add(work.places[place]);
-        work.losses[index] = loss;
-        greatest = greatest.max(loss);
-        least = least.min(loss);
-    }
-    // Options' sums are within 2^61.
-    if greatest > MAX_JUDGED_LOSS || least < -MAX_JUDGED_LOSS {
-        for loss in &mut work.losses {
-            *loss = (*loss).clamp(-MAX_JUDGED_LOSS, MAX_JUDGED_LOSS);
-        }
-        greatest = greatest.min(MAX_JUDGED_LOSS);
-    }
-    greatest.unsigned_abs()
 }
 
 /// Charges losses that are large, or whose multiple is cut at `1 / |shock|` (5.2).

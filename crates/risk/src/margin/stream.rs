@@ -95,7 +95,7 @@ pub(crate) fn stream<const M: bool, const I: bool, B: Book, L: Legs>(
     totals
 }
 
-#[inline]
+#[inline(always)]
 fn add_balance<const M: bool, const I: bool, B: Book>(
     book: &B,
     leg: BalanceLeg,
@@ -160,7 +160,7 @@ fn weighted(value: i64, weight: Ppm) -> i64 {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn add_position<const I: bool, B: Book>(
     book: &B,
     leg: PositionLeg,
@@ -195,7 +195,7 @@ fn add_position<const I: bool, B: Book>(
 }
 
 /// A position's `size * mark`, and that less its carry plus its quote, towards minus infinity.
-#[inline]
+#[inline(always)]
 pub(crate) fn worth(leg: &PositionLeg, terms: &InstrumentTerms) -> (i64, i64) {
     let quote = clamped(leg.quote.0);
     if leg.size.0 == 0 {
@@ -228,11 +228,8 @@ fn add_option<B: Book>(
     if size == 0 {
         return;
     }
-    let array = book.array(leg.instrument);
-    if row[lane::OPTION_LEGS] == 0 {
-        losses.fill(0);
-    }
-    add_array(losses, array, size);
+    let first = row[lane::OPTION_LEGS] == 0;
+    add_array(losses, book.array(leg.instrument), size, first);
 
     let lots = size.wrapping_abs();
     let moves_like = value_floor(Lots(size), book.asset(terms.asset).lot_price);
@@ -250,17 +247,35 @@ fn add_option<B: Book>(
     }
 }
 
-/// Subtracts `size * array` from the losses. Each product is within 2^54: at most 128 of them.
+/// Subtracts `size * array` from the losses, which the row's `first` option finds as they were. Each
+/// product is within 2^54: at most 128 of them.
 #[inline]
-fn add_array(losses: &mut [i64], array: &[i32], size: i64) {
-    if size.unsigned_abs() < PLAIN_SIZE {
-        for (loss, gain) in losses.iter_mut().zip(array) {
-            *loss = loss.wrapping_sub(size.wrapping_mul(i64::from(*gain)));
+fn add_array(losses: &mut [i64], array: &[i32], size: i64, first: bool) {
+    if size.unsigned_abs() < PLAIN_SIZE
+        && let (Ok(losses), Some(array)) = (
+            <&mut [i64; 16]>::try_from(&mut *losses),
+            array.first_chunk::<16>(),
+        )
+    {
+        let size = size.wrapping_neg();
+        if first {
+            for lane in 0..16 {
+                losses[lane] = size.wrapping_mul(i64::from(array[lane]));
+            }
+        } else {
+            for lane in 0..16 {
+                let lost = size.wrapping_mul(i64::from(array[lane]));
+                losses[lane] = losses[lane].wrapping_add(lost);
+            }
         }
-    } else {
-        for (loss, gain) in losses.iter_mut().zip(array) {
-            *loss = loss.wrapping_sub(clamped(size.saturating_mul(i64::from(*gain))));
-        }
+        return;
+    }
+
+    if first {
+        losses.fill(0);
+    }
+    for (loss, gain) in losses.iter_mut().zip(array) {
+        *loss = loss.wrapping_sub(clamped(size.saturating_mul(i64::from(*gain))));
     }
 }
 

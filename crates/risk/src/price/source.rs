@@ -1,16 +1,22 @@
 //! Two sources of one asset's price (margin-spec 2.2).
 
-use crate::price::{Reading, power_of_ten};
+use crate::num::ppm_floor;
+use crate::price::Reading;
+use crate::price::unit::power_of_ten;
 use crate::units::Ppm;
 
 /// Prints at most this far apart are compared, seconds.
 pub const COMPARED_WITHIN_S: u64 = 3;
 
-/// The print that rules, and whether the sources disagree.
+/// The print that rules, the one that it is compared with, and whether they disagree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chosen {
     pub reading: Reading,
+    /// The other source's print, when both were published within 3 s of each other.
+    pub other: Option<Reading>,
     pub diverged: bool,
+    /// Which source rules: 0 for the primary, 1 for the secondary.
+    pub source: u8,
 }
 
 /// The later published of two prints rules, the primary on a tie, so that the second takes over as
@@ -22,29 +28,46 @@ pub fn choose(
     secondary: Option<Reading>,
     max_divergence: Ppm,
 ) -> Option<Chosen> {
-    match (primary, secondary) {
-        (Some(first), Some(second)) => {
-            let apart_s = first.publish_time.abs_diff(second.publish_time);
-            let reading = if second.publish_time > first.publish_time {
-                second
-            } else {
-                first
-            };
-            Some(Chosen {
-                reading,
-                diverged: apart_s <= COMPARED_WITHIN_S && differ(&first, &second, max_divergence),
-            })
-        }
-        (Some(reading), None) | (None, Some(reading)) => Some(Chosen {
-            reading,
-            diverged: false,
-        }),
-        (None, None) => None,
+    let alone = |reading, source| Chosen {
+        reading,
+        other: None,
+        diverged: false,
+        source,
+    };
+    let (first, second) = match (primary, secondary) {
+        (Some(first), Some(second)) => (first, second),
+        (Some(first), None) => return Some(alone(first, 0)),
+        (None, Some(second)) => return Some(alone(second, 1)),
+        (None, None) => return None,
+    };
+
+    let apart_s = first.publish_time.abs_diff(second.publish_time);
+    let (reading, other, source) = if second.publish_time > first.publish_time {
+        (second, first, 1)
+    } else {
+        (first, second, 0)
+    };
+    if apart_s > COMPARED_WITHIN_S {
+        return Some(alone(reading, source));
     }
+    Some(Chosen {
+        reading,
+        other: Some(other),
+        diverged: differ(&first, &second, max_divergence),
+        source,
+    })
 }
 
 /// Whether the higher price exceeds the lower by more than `limit` of the lower; exact.
 fn differ(first: &Reading, second: &Reading, limit: Ppm) -> bool {
+    if first.expo == second.expo {
+        let (Ok(first), Ok(second)) = (first.positive_price(), second.positive_price()) else {
+            return true;
+        };
+        let low = first.min(second);
+        return first.abs_diff(second) > ppm_floor(low, limit);
+    }
+
     let least = first.expo.min(second.expo);
     let (Some(first), Some(second)) = (scaled(first, least), scaled(second, least)) else {
         return true;

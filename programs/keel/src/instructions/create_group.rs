@@ -28,6 +28,9 @@ pub struct GroupArgs {
     pub liquidation_insurance_share: u32,
     /// Oldest price of an asset that the pool holds when liquidity enters (10.4).
     pub max_age_pool_s: u32,
+    /// How far the quote's own feed may leave 1, and where borrowing stops (2.7).
+    pub peg_band: u32,
+    pub peg_stop: u32,
 }
 
 #[derive(Accounts)]
@@ -89,6 +92,14 @@ impl CreateGroup<'_> {
             (1..=3_600).contains(&args.max_age_pool_s),
             KeelError::ParameterOutOfRange
         );
+        require!(
+            (1_000..=100_000).contains(&args.peg_band),
+            KeelError::ParameterOutOfRange
+        );
+        require!(
+            (500_000..=990_000).contains(&args.peg_stop),
+            KeelError::ParameterOutOfRange
+        );
         Ok(())
     }
 }
@@ -135,6 +146,9 @@ fn open_book(book: &mut RiskBook, args: &GroupArgs, now: i64) {
     book.liquidation_fee = args.liquidation_fee;
     book.liquidation_insurance_share = args.liquidation_insurance_share;
     book.max_age_pool_s = args.max_age_pool_s;
+    book.peg_band = args.peg_band;
+    book.peg_stop = args.peg_stop;
+    book.publish_peg();
 
     book.set_scenarios(&SPAN_16);
 }

@@ -1,7 +1,7 @@
 //! `update_prices`: anyone relays price accounts into the risk book.
 
 use anchor_lang::prelude::*;
-use keel_risk::{Acceptance, accept};
+use keel_risk::{Acceptance, QUOTE_ASSET, accept};
 use keel_state::RiskBook;
 
 use crate::errors::{KeelError, Merits};
@@ -95,7 +95,12 @@ fn update_one(
         return Ok(false);
     }
 
-    asset.store_reading(usize::from(slot.source), &reading);
-    asset.publish(clock.unix_timestamp).merits()?;
+    let now = clock.unix_timestamp;
+    asset
+        .take_print(usize::from(slot.source), &reading, now)
+        .merits()?;
+    if slot.asset == QUOTE_ASSET {
+        book.publish_peg();
+    }
     Ok(true)
 }

@@ -2,7 +2,7 @@
 //!
 //! Instruction data: the operation's tag (u8), how often to compute it (u16), then its arguments,
 //! all little-endian without padding. Return data: the last result, likewise; nothing when it is to
-//! be computed zero times. The program needs no account for it. [`Request::answer`] is the same
+//! be computed zero times. A VM may cut zeros off its end. The program needs no account for it. [`Request::answer`] is the same
 //! code, natively.
 //!
 //! | tag | operation | arguments | result |
@@ -37,6 +37,10 @@ const SCENARIO_BYTES: usize = 7;
 
 /// What to compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the program has it once, on its stack"
+)]
 pub enum Request {
     Ln(u64),
     Exp(i64),
