@@ -7,7 +7,7 @@ use crate::margin::Scratch;
 use crate::margin::{self, Assessment, InitialTerms, exposed_assets};
 use crate::pool::{PoolTerms, provide_shares};
 use crate::price::{Action, permits};
-use crate::shares::{deposit_amount, shares_for_deposit, shares_for_withdrawal};
+use crate::shares::{credited, deposit_amount, shares_for_withdrawal};
 use crate::units::{Atoms, Index48, Native, Shares};
 
 /// What a bank's ledger says to a plan. Totals and caps are native units.
@@ -16,6 +16,7 @@ pub struct BankTerms {
     /// The bank's place in the risk book.
     pub rate: u8,
     pub deposit_index: Index48,
+    pub borrow_index: Index48,
     /// All deposits at the index, floor.
     pub total_deposits: u64,
     pub deposit_cap: u64,
@@ -30,7 +31,8 @@ pub struct CashPlan {
     pub tokens: Native,
 }
 
-/// Credits `received` native units, in shares, floor: the rounding stays with the bank as dust.
+/// Credits `received` native units: they repay what the balance owes first, and the rest is a
+/// deposit, in shares, floor: the rounding stays with the bank as dust.
 ///
 /// Open in every price state (margin-spec 2.6). Errors: `TooLarge` beyond what a balance may hold
 /// (1.6), `DepositCap` beyond the bank's cap, `TooManyAssets` beyond eight assets.
@@ -51,13 +53,13 @@ pub fn plan_deposit<B: Book, L: Legs>(
     }
 
     let before = held(legs, slot);
-    let shares = before
-        .0
-        .checked_add(shares_for_deposit(tokens, bank.deposit_index).0)
-        .ok_or(RiskError::TooLarge)?;
+    let shares = credited(before, tokens, bank.deposit_index, bank.borrow_index);
+    if shares.0 == i64::MAX {
+        return Err(RiskError::TooLarge);
+    }
     let after = BalanceLeg {
         rate: bank.rate,
-        shares: Shares(shares),
+        shares,
     };
 
     let changed = [(slot, after)];

@@ -127,4 +127,23 @@ pub enum RiskError {
     /// An asset's charges would fall by more than an atom per atom of collateral that Initial leaves
     /// out, and Initial be laxer than Maintenance: list a smaller range cap, size multiplier or basis.
     ChargesTooSteep { slope: Ppm },
+    /// Prices were silent and the asset was not priced twice since: update it and try again.
+    TooFewPrints { asset: u8, seen: u8 },
+    /// The share of the account is so small that nothing would move: name a larger one.
+    ShareTooSmall { asked: u32 },
+    /// The insurance may pay no more today: wait, or take less.
+    InsuranceCap { available: u64, asked: u64 },
+    /// The side has too few lots, or its carry would leave its bounds: deleverage less.
+    TooLittleOpposite { open_interest: u64, asked: u64 },
+    /// One of the two has no gain, the other no loss, in this market: settle others.
+    NothingToSettle { gain: Atoms, loss: Atoms },
+    /// Gains of this market are not paid out until its bankrupt account is resolved.
+    SettlementClosed,
+    /// The bank would be lent out beyond its limit: settle or take less.
+    UtilisationCap {
+        utilisation: crate::units::Ppm,
+        most: crate::units::Ppm,
+    },
+    /// More would leave the bank today than may: take less, or queue.
+    OutflowCap { available: u64, asked: u64 },
 }

@@ -1,13 +1,14 @@
 //! A fill between two margin accounts: `settle_fill` of every trade (margin-spec 5.7, 7.2, 10.2).
 
 use crate::book::PositionLeg;
+use crate::carry::Carries;
 use crate::error::RiskError;
 use crate::limits::MAX_JUDGED_VALUE;
 use crate::margin::Assessment;
 use crate::num::{
     mul_shift_floor, ppm_floor, umul_shift_ceil, umul_shift_floor, value_ceil, wide_mul,
 };
-use crate::units::{Atoms, Lots, Ppm, Price};
+use crate::units::{Atoms, Dust48, Lots, Ppm, Price};
 
 const MILLION: u64 = 1_000_000;
 
@@ -79,6 +80,17 @@ pub fn check_slip(size: Lots, amount: Atoms, mark: Price, most: Ppm) -> Result<(
     Ok(())
 }
 
+/// What a fill moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fill {
+    /// Lots that the taker gets; negative sells.
+    pub size: Lots,
+    /// What the taker pays for them; negative when he receives.
+    pub amount: Atoms,
+    /// What he pays besides, to the market.
+    pub fee: Atoms,
+}
+
 /// Both sides after a fill, and what the market's ledger adds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FillPlan {
@@ -89,8 +101,10 @@ pub struct FillPlan {
     pub open_interest_change_short: i64,
     /// From the taker's quote to the market.
     pub fee: Atoms,
-    /// What both positions' quotes changed by together: minus the fee (I2).
+    /// What both positions' quotes changed by together: minus the fee where nothing was carried (I2).
     pub quotes_change: i64,
+    /// What rounding of the carry kept from both sides, below two atoms: the market's.
+    pub residue: Dust48,
 }
 
 impl FillPlan {
@@ -102,25 +116,31 @@ impl FillPlan {
         open_interest_change_short: 0,
         fee: Atoms(0),
         quotes_change: 0,
+        residue: Dust48(0),
     };
 }
 
 /// Settles a fill: the taker gets `size` and pays `amount` and `fee`, the maker gets the exact
-/// negative of size and amount, so that sizes sum to zero and quotes plus fees sum to zero (I2).
-/// Crossing zero needs no case of its own. Errors: `ZeroSize`, `TooLarge`.
+/// negative of size and amount, so that sizes sum to zero (I3).
+///
+/// Carry is part of the price (7.2): where a side's lots change by d, its quote gains `d * F` of that
+/// side, floor for each account, so that its worth `size * (mark - F) + quote` changes by what was
+/// traded and no more. Crossing zero closes on one side and opens on the other. What the floors cut
+/// off is `residue`: quotes less carry, fees and residue sum to what they were, exactly (I2).
+/// Errors: `ZeroSize`, `TooLarge`.
 pub fn plan_fill(
     taker: PositionLeg,
     maker: PositionLeg,
-    size: Lots,
-    amount: Atoms,
-    fee: Atoms,
+    fill: Fill,
+    carries: Carries,
 ) -> Result<FillPlan, RiskError> {
+    let Fill { size, amount, fee } = fill;
     if size.0 == 0 {
         return Err(RiskError::ZeroSize);
     }
     let paid = amount.0.checked_add(fee.0).ok_or(RiskError::TooLarge)?;
-    let taker_after = moved(taker, size.0, paid.checked_neg())?;
-    let maker_after = moved(maker, size.opposite().0, Some(amount.0))?;
+    let (taker_after, taker_dust) = moved(taker, size.0, paid.checked_neg(), carries)?;
+    let (maker_after, maker_dust) = moved(maker, size.opposite().0, Some(amount.0), carries)?;
     let (long, short) = open_interest_change(&[(taker, taker_after), (maker, maker_after)]);
     Ok(FillPlan {
         taker_after,
@@ -129,27 +149,42 @@ pub fn plan_fill(
         open_interest_change_short: short,
         fee,
         quotes_change: quotes_change(&[(taker, taker_after), (maker, maker_after)]),
+        residue: Dust48(taker_dust.0 + maker_dust.0),
     })
 }
 
-/// A position with `size` and `quote` added.
+/// A position with `size` and `quote` added, what its lots' carry comes to included, floor; and what
+/// the floor cut off, below one atom.
 pub(crate) fn moved(
     leg: PositionLeg,
     size: i64,
     quote: Option<i64>,
-) -> Result<PositionLeg, RiskError> {
-    // Sizes stay within +-(2^62) so that no later sum of two overflows.
+    carries: Carries,
+) -> Result<(PositionLeg, Dust48), RiskError> {
+    // Sizes and carry stay within +-(2^62) so that no later sum of two overflows.
     const SIZE_END: u64 = 1 << 62;
-    let size = leg.size.0.checked_add(size);
-    let quote = quote.and_then(|quote| leg.quote.0.checked_add(quote));
-    match (size, quote) {
-        (Some(size), Some(quote)) if size.unsigned_abs() < SIZE_END => Ok(PositionLeg {
-            instrument: leg.instrument,
-            size: Lots(size),
-            quote: Atoms(quote),
-        }),
-        _ => Err(RiskError::TooLarge),
+    let before = leg.size.0;
+    let after = before.checked_add(size).ok_or(RiskError::TooLarge)?;
+    if after.unsigned_abs() >= SIZE_END {
+        return Err(RiskError::TooLarge);
     }
+    let long = after.max(0).saturating_sub(before.max(0));
+    let short = after.min(0).saturating_sub(before.min(0));
+    let (carried, dust) = carries.value(long, short);
+    // Beyond this the value may have saturated.
+    if carried.unsigned_abs() >= SIZE_END {
+        return Err(RiskError::TooLarge);
+    }
+    let quote = quote
+        .and_then(|quote| leg.quote.0.checked_add(quote))
+        .and_then(|quote| quote.checked_add(carried))
+        .ok_or(RiskError::TooLarge)?;
+    let after = PositionLeg {
+        instrument: leg.instrument,
+        size: Lots(after),
+        quote: Atoms(quote),
+    };
+    Ok((after, dust))
 }
 
 /// Change of the sum of longs and of the sum of shorts over two positions; saturates.
@@ -163,7 +198,7 @@ pub(crate) fn open_interest_change(changes: &[(PositionLeg, PositionLeg); 2]) ->
     (long, short)
 }
 
-/// What two positions' quotes changed by together; wraps only where [`moved`] would have refused.
+/// What two positions' quotes changed by together; wraps only where `moved` would have refused.
 pub(crate) fn quotes_change(changes: &[(PositionLeg, PositionLeg); 2]) -> i64 {
     changes.iter().fold(0, |sum, (before, after)| {
         sum.wrapping_add(after.quote.0.wrapping_sub(before.quote.0))

@@ -7,6 +7,7 @@
 //! - [`black76`]: options and their Greeks (6.1, 6.2); [`risk_array`]: their losses (5.8).
 //! - [`margin`]: equities, SPAN scan, requirements, report (4, 5).
 //! - [`options`]: series between refreshes, volatility, settlement, listing (5.8, 6.3, 6.4).
+//! - [`ledger`]: what banks and markets owe, and how a plan changes it (I1 to I3).
 //! - [`fill`], [`order`], [`cash`], [`pool`], [`failure`]: plans, each a delta that is judged
 //!   before it is applied (5.7, 8.1, 8.2, 10).
 //!
@@ -21,15 +22,18 @@ pub mod cash;
 pub mod error;
 pub mod failure;
 pub mod fill;
+pub mod ledger;
 pub mod limits;
 pub mod margin;
 pub mod math;
 pub mod num;
 pub mod options;
 pub mod order;
+pub mod outflow;
 pub mod pool;
 pub mod price;
 pub mod risk_array;
+pub mod settle;
 pub mod shares;
 pub mod units;
 
@@ -39,10 +43,13 @@ pub use cash::*;
 pub use error::RiskError;
 pub use failure::*;
 pub use fill::*;
+pub use ledger::*;
 pub use margin::*;
 pub use options::*;
 pub use order::*;
+pub use outflow::*;
 pub use pool::*;
 pub use price::*;
+pub use settle::*;
 pub use shares::*;
 pub use units::*;

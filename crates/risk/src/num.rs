@@ -125,7 +125,6 @@ pub const fn mul_shift_ceil(a: i64, b: u64, shift: u8) -> i64 {
     }
 }
 
-/// A magnitude as a positive number; saturates.
 /// `a * share`, ceil; saturates at `u64::MAX`.
 #[inline]
 #[must_use]
@@ -140,6 +139,7 @@ pub const fn frac_ceil(a: u64, share: Frac40) -> u64 {
     high.wrapping_add(low).wrapping_add(LOW20) >> 20
 }
 
+/// A magnitude as a positive number; saturates.
 #[inline]
 pub(crate) const fn positive(magnitude: u64) -> i64 {
     if magnitude > i64::MAX as u64 {

@@ -1,10 +1,11 @@
 //! Orders against a pool: one or more fills between two margin accounts, judged once at the end.
 
 use crate::book::{Amended, Book, Legs, PositionLeg};
+use crate::carry::Carries;
 use crate::cash::{check_asset_count, require_prices, require_prices_of};
 use crate::error::RiskError;
 use crate::fill::{
-    FillPlan, Reduction, check_limit, check_slip, fill_amount, is_risk_reducing, plan_fill,
+    Fill, FillPlan, Reduction, check_limit, check_slip, fill_amount, is_risk_reducing, plan_fill,
 };
 use crate::limits::check_growth;
 use crate::margin::Scratch;
@@ -192,7 +193,12 @@ fn fill_leg<B: Book, T: Legs, M: Legs>(
 
     let fee = Atoms(ppm_ceil(amount.0.unsigned_abs(), order.market.taker_fee) as i64);
     let maker_before = position_at(maker, order.maker_slot, order.instrument);
-    let plan = plan_fill(before, maker_before, order.size, amount, fee)?;
+    let fill = Fill {
+        size: order.size,
+        amount,
+        fee,
+    };
+    let plan = plan_fill(before, maker_before, fill, Carries::of(&terms))?;
     check_growth(before.size, plan.taker_after.size, terms.mark, false)?;
     check_growth(maker_before.size, plan.maker_after.size, terms.mark, true)?;
     check_open_interest(&order.market, &plan)?;

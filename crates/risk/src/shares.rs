@@ -101,3 +101,22 @@ pub const fn credited(
     let rest = Native(amount.0.saturating_sub(owed.0));
     Shares(kept.saturating_add(shares_for_deposit(rest, deposit_index).0))
 }
+
+/// The balance after `amount` native units went out: from the deposit first, ceil, and what it lacks
+/// is borrowed, ceil. Saturates.
+#[must_use]
+pub const fn debited(
+    shares: Shares,
+    amount: Native,
+    deposit_index: Index48,
+    borrow_index: Index48,
+) -> Shares {
+    let held = deposit_amount(shares, deposit_index);
+    if amount.0 <= held.0 {
+        let burned = shares_for_withdrawal(amount, deposit_index);
+        return Shares(shares.0.saturating_sub(burned.0));
+    }
+    let owed = if shares.0 < 0 { shares.0 } else { 0 };
+    let lacking = Native(amount.0.saturating_sub(held.0));
+    Shares(owed.saturating_sub(shares_for_borrow(lacking, borrow_index).0))
+}

@@ -42,6 +42,14 @@ quantity! {
     Carry48(i128)
 }
 quantity! {
+    /// Part of an atom that rounding kept from an account: atoms with 48 fractional bits.
+    Dust48(u64)
+}
+quantity! {
+    /// Growth per second as a fraction of what grows, 64 fractional bits (7.1).
+    PerSecond64(u64)
+}
+quantity! {
     /// Lots of the asset that move alike, 30 fractional bits (6.2).
     Delta30(i32)
 }

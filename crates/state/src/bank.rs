@@ -53,8 +53,15 @@ account! {
         least_deposits_since: i64,
         next_ticket: u64,
         served_ticket: u64,
-        spare: [u8; 320],
+        /// Growth of borrows per second since `last_accrual`, 64 fractional bits.
+        borrow_rate: u64,
+        /// Growth that is too little for the indices yet, 64 fractional bits.
+        pending_growth: u64,
+        /// What the insurance paid for losses in its window.
+        insurance_used: u64,
+        insurance_window_start: i64,
+        spare: [u8; 288],
     }
 }
 
-offsets!(Bank { group = 8, vault = 72, deposit_shares = 136, tracked = 176, deposit_cap = 208, spare = 312, });
+offsets!(Bank { group = 8, vault = 72, deposit_shares = 136, tracked = 176, deposit_cap = 208, borrow_rate = 312, spare = 344, });

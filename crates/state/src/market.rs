@@ -6,7 +6,8 @@ use anchor_lang::prelude::*;
 
 account! {
     /// The exact ledger of one instrument: open interest, carry and keep per side, what the market
-    /// owes the house. Invariant I2: the sum of its positions' quotes plus `fees` and `insurance` is 0.
+    /// owes the house. Invariant I2: the sum of its positions' quotes plus
+    /// `fees`, `insurance` and `residue`, less their carry, is 0.
     Market: 472 {
         version: u8,
         bump: u8,
@@ -54,8 +55,22 @@ account! {
         max_funding: u32,
         insurance_window_start: i64,
         insurance_used: u64,
-        spare: [u8; 224],
+        /// What rounding of carry left over, below an atom: 48 fractional bits.
+        residue: u64,
+        /// Lots that deleveraging's rounding took from positions and that no account holds yet, 40
+        /// fractional bits, and the quote that comes with them.
+        stray_long: u64,
+        stray_short: u64,
+        stray_quote_long: i64,
+        stray_quote_short: i64,
+        /// What traders hold net, in lots, and since when: the skew that funding integrates.
+        skew: i64,
+        skew_updated: i64,
+        /// How much the daily funding rate changes in a day of full skew, ppm.
+        funding_velocity: u32,
+        padding1: u32,
+        spare: [u8; 160],
     }
 }
 
-offsets!(Market { group = 8, open_interest_long = 56, keep_long = 104, fees = 160, open_interest_cap = 184, taker_fee = 208, spare = 248, });
+offsets!(Market { group = 8, open_interest_long = 56, keep_long = 104, fees = 160, open_interest_cap = 184, taker_fee = 208, residue = 248, spare = 312, });

@@ -128,6 +128,14 @@ errors! {
         PoolVegaCap = "the pool's vega in the expiry would exceed its cap: take less",
         PoolGammaCap = "the pool's gamma in the asset would exceed its cap: take less",
         ChargesTooSteep = "range cap, size multiplier and basis rate together would make Initial laxer than Maintenance: list smaller ones",
+        TooFewPrints = "prices were silent and this asset was not priced twice since: update it and try again",
+        ShareTooSmall = "nothing would move at so small a share: name a larger one",
+        InsuranceCap = "the insurance may pay no more today: wait, or take less",
+        TooLittleOpposite = "the other side has too few lots, or its carry would leave its bounds: deleverage less",
+        NothingToSettle = "one of the two has no gain, or the other no loss, in this market: settle others",
+        SettlementClosed = "gains of this market wait until its bankrupt account is resolved",
+        UtilisationCap = "the bank would be lent out beyond its limit: settle or take less",
+        OutflowCap = "more would leave the bank today than may: take less, or queue",
     }
 }
 

@@ -3,7 +3,6 @@
 mod accounts;
 mod artifact;
 mod bounds;
-mod excuses;
 mod jumps;
 mod legacy;
 mod liquidation;
@@ -12,3 +11,4 @@ mod mutations;
 mod prices;
 mod refusals;
 mod trading;
+mod unreached;

@@ -12,8 +12,8 @@ use keel_tests::{Asset, Failure, PriceUpdate, Sent, Trader, World, account, code
 use keel_tests::{keypair, market};
 use solana_signer::Signer;
 
-use crate::excuses::NOT_REACHED;
 use crate::legacy::{self, Legacy};
+use crate::unreached::UNREACHED;
 
 type Refused = Result<Sent, Failure>;
 
@@ -838,13 +838,13 @@ fn every_error_has_a_test_or_a_reason() {
     let declared = declared();
     assert!(declared.len() > 80, "only {} errors found", declared.len());
     let covered = |name: &str| COVERED.iter().any(|(covered, _)| *covered == name);
-    let excused = |name: &str| NOT_REACHED.iter().any(|(excused, _)| *excused == name);
+    let excused = |name: &str| UNREACHED.iter().any(|(excused, _)| *excused == name);
     let missing: Vec<&String> = declared
         .iter()
         .filter(|name| !covered(name) && !excused(name))
         .collect();
     assert!(missing.is_empty(), "errors without a test: {missing:?}");
-    for (name, reason) in NOT_REACHED {
+    for (name, reason) in UNREACHED {
         assert!(
             !covered(name),
             "{name} has a test: remove its excuse ({reason})"

@@ -176,7 +176,7 @@ fn by_all<const M: bool, const I: bool, const N: usize, B: Book>(
 
 /// What options add to both requirements, and to Initial.
 #[derive(Clone, Copy, Debug, Default)]
-struct OptionCharges {
+pub(crate) struct OptionCharges {
     floor: i64,
     cushion: i64,
     surcharge: i64,
@@ -185,7 +185,7 @@ struct OptionCharges {
 impl OptionCharges {
     /// Sums over 32 rows: a floor is within 2^57, lots within 128 * 2^37, a surcharge 128 * 2^54.
     #[inline]
-    fn add(&mut self, row: &Header, terms: &AssetTerms) {
+    pub fn add(&mut self, row: &Header, terms: &AssetTerms) {
         if row[lane::OPTION_LEGS] == 0 {
             return;
         }
@@ -195,7 +195,7 @@ impl OptionCharges {
         self.surcharge = self.surcharge.wrapping_add(row[lane::SURCHARGE]);
     }
 
-    fn on(&self, parts: Parts) -> Parts {
+    pub fn on(&self, parts: Parts) -> Parts {
         Parts {
             floor: Atoms(self.floor),
             cushion: Atoms(self.cushion),
@@ -205,20 +205,25 @@ impl OptionCharges {
 }
 
 /// An asset while its row is judged.
-struct Judging {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Judging {
     index: u8,
-    terms: AssetTerms,
-    row: RowTerms,
+    pub terms: AssetTerms,
+    pub row: RowTerms,
     /// `Ok` unless a stance asks.
-    tier: Tier,
+    pub tier: Tier,
     /// Judged without a scan.
-    is_quiet: bool,
+    pub is_quiet: bool,
 }
 
 impl Judging {
     #[inline]
-    fn new<B: Book>(book: &B, stance: Stance, row: &Header) -> Self {
-        let index = row[lane::ASSET] as u8;
+    pub fn new<B: Book>(book: &B, stance: Stance, row: &Header) -> Self {
+        Self::of(book, stance, row[lane::ASSET] as u8)
+    }
+
+    #[inline]
+    pub fn of<B: Book>(book: &B, stance: Stance, index: u8) -> Self {
         let terms = book.asset(index);
         let tier = match stance {
             Stance::Plain => Tier::Ok,
@@ -298,7 +303,12 @@ fn exposure<const R: usize>(row: &Header) -> (i64, u64) {
 }
 
 /// What an equity moves by where the price is in doubt (2.6).
-fn doubt<const R: usize, B: Book>(book: &B, asset: &Judging, stance: Stance, row: &Header) -> i64 {
+pub(crate) fn doubt<const R: usize, B: Book>(
+    book: &B,
+    asset: &Judging,
+    stance: Stance,
+    row: &Header,
+) -> i64 {
     let (delta, size) = exposure::<R>(row);
     let quality = book.quality(asset.index);
     let beyond = |bound: Frac40| Frac40(bound.0.saturating_add(STALE_MARGIN));

@@ -3,6 +3,7 @@
 //! Judging is total: it saturates and never fails (1.6). Equity floors, requirements ceil (1.4).
 
 mod judge;
+mod kept;
 mod moves;
 mod report;
 mod row;
@@ -10,6 +11,7 @@ mod scan;
 mod scratch;
 mod stream;
 
+pub use kept::{Kept, MAX_REPLACED, Replaced};
 pub use report::{AssetLine, LinePart, MAX_LINES, MarginReport, report};
 pub use scratch::Scratch;
 

@@ -312,7 +312,7 @@ impl<const N: usize> FullSums<N> {
 const UNROLLED: usize = 4;
 
 /// Adds a row to the sums of the requirements asked for; `options` are its options' losses per
-/// scenario, `factors` what the requirements multiply by.
+/// scenario, `factor` is Initial's.
 #[inline(never)]
 pub(crate) fn add_row<const M: bool, const I: bool, const N: usize>(
     [maintenance, initial]: &mut [FullSums<N>; 2],
@@ -336,9 +336,7 @@ pub(crate) fn add_row<const M: bool, const I: bool, const N: usize>(
     let nets = linears[0].net.unsigned_abs() | linears[1].net.unsigned_abs();
     if row[lane::OPTION_LOTS] >> 23 != 0 || nets >> 54 != 0 {
         plain = plain.map(|loss| loss.min(MAX_JUDGED_LOSS as u64));
-        for loss in work.losses.as_flattened_mut() {
-            *loss = (*loss).clamp(-MAX_JUDGED_LOSS, MAX_JUDGED_LOSS);
-        }
+        bound(&mut work.losses);
     }
     let [first, second] = &mut work.losses;
     if M {
@@ -348,6 +346,33 @@ pub(crate) fn add_row<const M: bool, const I: bool, const N: usize>(
     if I {
         let found = (&linears[1], plain[1]);
         initial.add::<INITIAL>(row, found, (terms, factor), set, second);
+    }
+}
+
+/// The same for Maintenance alone.
+#[inline(never)]
+pub(crate) fn add_maintenance<const N: usize>(
+    sums: &mut FullSums<N>,
+    (row, options): (&mut Header, &[i64; N]),
+    terms: &RowTerms,
+    set: Set<'_>,
+    work: &mut Work<N>,
+) {
+    let linear = Linear::of::<MAINTENANCE>(row, terms.range);
+    linear.losses::<MAINTENANCE>(set.moves, &mut work.places);
+    let [mut plain, _] = plain_losses::<true, false, N>(options, set.moves, work);
+    if row[lane::OPTION_LOTS] >> 23 != 0 || linear.net.unsigned_abs() >> 54 != 0 {
+        plain = plain.min(MAX_JUDGED_LOSS as u64);
+        bound(&mut work.losses);
+    }
+    let found = (&linear, plain);
+    sums.add::<MAINTENANCE>(row, found, (terms, ONE), set, &mut work.losses[0]);
+}
+
+#[inline(never)]
+fn bound<const N: usize>(losses: &mut [[i64; N]; 2]) {
+    for loss in losses.as_flattened_mut() {
+        *loss = (*loss).clamp(-MAX_JUDGED_LOSS, MAX_JUDGED_LOSS);
     }
 }
 

@@ -104,17 +104,11 @@ fn add_balance<const M: bool, const I: bool, B: Book>(
     scratch: &mut Scratch<'_>,
 ) {
     let rate = book.rate(leg.rate);
-    let held = amount(leg.shares, rate.deposit_index, rate.borrow_index).0;
     if leg.rate == QUOTE_RATE {
-        let value = clamped(held);
-        totals.net = totals.net.wrapping_add(value);
-        totals.maintenance = totals.maintenance.wrapping_add(value);
-        totals.initial = totals.initial.wrapping_add(value);
+        add_quote(&leg, &rate, totals);
         return;
     }
-
-    let price = book.asset(rate.asset).native_price;
-    let value = clamped(value_floor(Lots(held), price).0);
+    let value = token_value(book, &leg, &rate);
     let (maintenance, initial) = weigh::<M, I>(value, &rate);
     totals.net = totals.net.wrapping_add(value);
     match map.find(rate.asset, scratch) {
@@ -128,6 +122,57 @@ fn add_balance<const M: bool, const I: bool, B: Book>(
             totals.maintenance = totals.maintenance.wrapping_add(maintenance.min(0));
             totals.initial = totals.initial.wrapping_add(initial.min(0));
         }
+    }
+}
+
+/// The quote counts as it is, in everything.
+#[inline]
+fn add_quote(leg: &BalanceLeg, rate: &RateTerms, totals: &mut Totals) {
+    let value = clamped(amount(leg.shares, rate.deposit_index, rate.borrow_index).0);
+    totals.net = totals.net.wrapping_add(value);
+    totals.maintenance = totals.maintenance.wrapping_add(value);
+    totals.initial = totals.initial.wrapping_add(value);
+}
+
+/// What a balance of another token is worth at weight 1, floor.
+#[inline(always)]
+fn token_value<B: Book>(book: &B, leg: &BalanceLeg, rate: &RateTerms) -> i64 {
+    let held = amount(leg.shares, rate.deposit_index, rate.borrow_index).0;
+    let price = book.asset(rate.asset).native_price;
+    clamped(value_floor(Lots(held), price).0)
+}
+
+/// A balance into its asset's row, for Maintenance alone; the quote has no row.
+pub(crate) fn put_balance<B: Book>(
+    book: &B,
+    leg: &BalanceLeg,
+    totals: &mut Totals,
+    row: Option<&mut Header>,
+) {
+    let rate = book.rate(leg.rate);
+    match row {
+        Some(row) if leg.rate != QUOTE_RATE => {
+            let value = token_value(book, leg, &rate);
+            let (maintenance, _) = weigh::<true, false>(value, &rate);
+            totals.maintenance = totals.maintenance.wrapping_add(maintenance);
+            row[lane::SPOT[0]] = row[lane::SPOT[0]].wrapping_add(maintenance);
+        }
+        _ => add_quote(leg, &rate, totals),
+    }
+}
+
+/// A position into its asset's row, for Maintenance alone.
+pub(crate) fn put_position<B: Book>(
+    book: &B,
+    leg: &PositionLeg,
+    terms: &InstrumentTerms,
+    totals: &mut Totals,
+    (row, losses): (&mut Header, &mut [i64]),
+) {
+    let (value, result) = worth(leg, terms);
+    totals.maintenance = totals.maintenance.wrapping_add(result);
+    if leg.size.0 != 0 {
+        into_row(book, leg, terms, (value, result), row, losses);
     }
 }
 
@@ -183,10 +228,23 @@ fn add_position<const I: bool, B: Book>(
         return;
     };
     totals.maintenance = totals.maintenance.wrapping_add(result);
+    totals.options |= terms.kind.is_option() && leg.size.0 != 0;
+    into_row(book, &leg, &terms, (value, result), row, losses);
+}
+
+/// A position's value and result into its asset's row.
+#[inline(always)]
+fn into_row<B: Book>(
+    book: &B,
+    leg: &PositionLeg,
+    terms: &InstrumentTerms,
+    (value, result): (i64, i64),
+    row: &mut Header,
+    losses: &mut [i64],
+) {
     row[lane::RESULT] = row[lane::RESULT].wrapping_add(result);
     if terms.kind.is_option() {
-        totals.options |= leg.size.0 != 0;
-        add_option(book, &leg, &terms, value, row, losses);
+        add_option(book, leg, terms, value, row, losses);
     } else if value >= 0 {
         row[lane::LONG] = row[lane::LONG].wrapping_add(value);
     } else {
@@ -196,7 +254,7 @@ fn add_position<const I: bool, B: Book>(
 
 /// A position's `size * mark`, and that less its carry plus its quote, towards minus infinity.
 #[inline(always)]
-pub(crate) fn worth(leg: &PositionLeg, terms: &InstrumentTerms) -> (i64, i64) {
+fn worth(leg: &PositionLeg, terms: &InstrumentTerms) -> (i64, i64) {
     let quote = clamped(leg.quote.0);
     if leg.size.0 == 0 {
         return (0, quote);

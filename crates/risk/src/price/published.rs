@@ -183,10 +183,11 @@ pub fn remeasure(
 fn bounds(reading: &Reading, terms: &PriceTerms) -> Result<(u64, u64), RiskError> {
     let price = mantissa(reading, terms)?.mantissa();
     let share = band_share(reading.conf, reading.positive_price()?, terms.band);
-    let reach = umul_shift_ceil(price, share.0, 40);
-    // The mantissa is floored: one more covers what it lost.
-    let upper = price.saturating_add(reach).saturating_add(1);
-    Ok((price.saturating_sub(reach), upper))
+    // The mantissa is floored: above, one more covers what it lost.
+    let above = price.saturating_add(1);
+    let upper = above.saturating_add(umul_shift_ceil(above, share.0, 40));
+    let lower = price.saturating_sub(umul_shift_ceil(price, share.0, 40));
+    Ok((lower, upper))
 }
 
 fn below(price: u64, bound: u64) -> Frac40 {

@@ -12,8 +12,16 @@ fn leg(size: i64, quote: i64) -> PositionLeg {
     }
 }
 
+fn terms(size: i64, amount: i64, fee: i64) -> Fill {
+    Fill {
+        size: Lots(size),
+        amount: Atoms(amount),
+        fee: Atoms(fee),
+    }
+}
+
 #[derive(Clone, Debug)]
-struct Fill {
+struct Traded {
     taker: usize,
     maker: usize,
     size: i64,
@@ -21,7 +29,7 @@ struct Fill {
     fee: i64,
 }
 
-fn any_fill() -> impl Strategy<Value = Fill> {
+fn any_fill() -> impl Strategy<Value = Traded> {
     (
         0usize..4,
         1usize..4,
@@ -29,7 +37,7 @@ fn any_fill() -> impl Strategy<Value = Fill> {
         any_signed(40),
         0i64..1 << 20,
     )
-        .prop_map(|(taker, step, size, amount, fee)| Fill {
+        .prop_map(|(taker, step, size, amount, fee)| Traded {
             taker,
             maker: (taker + step) % 4,
             size,
@@ -48,7 +56,7 @@ proptest! {
         let mut legs = [leg(0, 0); 4];
         let (mut fees, mut long, mut short) = (0i64, 0i64, 0i64);
         for fill in fills {
-            let plan = plan_fill(legs[fill.taker], legs[fill.maker], Lots(fill.size), Atoms(fill.amount), Atoms(fill.fee)).unwrap();
+            let plan = plan_fill(legs[fill.taker], legs[fill.maker], terms(fill.size, fill.amount, fill.fee), Carries::NONE).unwrap();
             legs[fill.taker] = plan.taker_after;
             legs[fill.maker] = plan.maker_after;
             fees += plan.fee.0;
@@ -75,7 +83,7 @@ proptest! {
 fn a_fill_beyond_64_bits_is_refused() {
     let full = leg(i64::MAX, i64::MIN);
     let fill =
-        |size, amount, fee| plan_fill(full, leg(0, 0), Lots(size), Atoms(amount), Atoms(fee));
+        |size, amount, fee| plan_fill(full, leg(0, 0), terms(size, amount, fee), Carries::NONE);
     assert_eq!(fill(1, 0, 0), Err(RiskError::TooLarge));
     assert_eq!(fill(i64::MIN, 0, 0), Err(RiskError::TooLarge));
     assert_eq!(fill(-1, 1, 0), Err(RiskError::TooLarge));

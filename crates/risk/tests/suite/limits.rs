@@ -308,6 +308,7 @@ fn a_loss_beyond_every_bound_never_turns_into_a_gain() {
 const BANK: BankTerms = BankTerms {
     rate: 1,
     deposit_index: Index48::ONE,
+    borrow_index: Index48::ONE,
     total_deposits: 0,
     deposit_cap: MAX_BANK_TOTAL,
 };

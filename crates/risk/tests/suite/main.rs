@@ -2,12 +2,16 @@
 //! numbers, the laws of margin-spec 5.9, conservation, liquidation, limits, and the figures of
 //! `docs/risk.md`.
 
+mod auction;
 mod black76;
 mod carry;
 mod common;
+mod deleverage;
 mod differential;
 mod examples;
 mod fill;
+mod hedges;
+mod interest;
 mod jumps;
 mod laws;
 mod limits;
@@ -27,7 +31,9 @@ mod reference;
 mod reference_vectors;
 mod risk_array;
 mod series;
+mod settle;
 mod settlement;
 mod shares;
 mod slice;
+mod takeover;
 mod vectors;

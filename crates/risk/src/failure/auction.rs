@@ -1,0 +1,189 @@
+//! The auction clock and what it makes dearer (margin-spec 8.1, 8.3, 8.4): penalties and discounts
+//! rise with live time from little to enough, as in Euler v1's and Maker's Dutch auctions, so that a
+//! liquidator is paid what the market asks and not a fixed fee.
+
+use crate::book::{Book, Legs};
+use crate::cash::require_prices;
+use crate::error::RiskError;
+use crate::margin::{self, Health, Scratch, exposed_assets};
+use crate::num::ppm_ceil;
+use crate::price::Action;
+use crate::units::{Atoms, Ppm};
+
+/// The penalty reaches [`MAX_PENALTY`] after this live time, seconds (8.1).
+pub const PENALTY_PERIOD_S: u64 = 600;
+/// What the penalty rises to: 5% of the notional (8.1).
+pub const MAX_PENALTY: Ppm = Ppm(50_000);
+/// Discount and premium of a takeover reach their ends after this live time, seconds (8.3).
+pub const DISCOUNT_PERIOD_S: u64 = 1_800;
+/// What the discount rises to: 20% (8.3).
+pub const MAX_DISCOUNT: Ppm = Ppm(200_000);
+/// What the premium rises to: half of the requirement taken over (8.3).
+pub const MAX_PREMIUM: Ppm = Ppm(500_000);
+/// Unbid for this live time, the pool takes legs and the rest is deleveraged, seconds (8.5).
+pub const BACKSTOP_DELAY_S: u64 = 600;
+/// A longer silence between two price updates is one after which prints are counted anew, seconds
+/// (8.4).
+pub const SILENCE_S: i64 = 60;
+/// Prints of each asset that the first step after a silence needs (8.4).
+pub const PRINTS_NEEDED: u8 = 2;
+
+/// Penalty over notional after `live_s` of auction: from `start` to 5%, linear, ceil (8.1). A start
+/// above 5% stays.
+#[must_use]
+pub fn penalty_rate(start: Ppm, live_s: u64) -> Ppm {
+    let more = MAX_PENALTY.0.saturating_sub(start.0);
+    Ppm(start
+        .0
+        .saturating_add(risen(more, live_s, PENALTY_PERIOD_S)))
+}
+
+/// What a bidder pays less than the worth of what he takes over, 0 to 20%, linear, floor (8.3).
+#[must_use]
+pub fn discount(live_s: u64) -> Ppm {
+    let past = live_s.min(DISCOUNT_PERIOD_S);
+    Ppm((u64::from(MAX_DISCOUNT.0) * past / DISCOUNT_PERIOD_S) as u32)
+}
+
+/// What insurance adds for an account without equity, over the requirement taken over: 0 to a
+/// half, linear, floor (8.3).
+#[must_use]
+pub fn premium(live_s: u64) -> Ppm {
+    let past = live_s.min(DISCOUNT_PERIOD_S);
+    Ppm((u64::from(MAX_PREMIUM.0) * past / DISCOUNT_PERIOD_S) as u32)
+}
+
+fn risen(most: u32, live_s: u64, period_s: u64) -> u32 {
+    (u64::from(most) * live_s.min(period_s)).div_ceil(period_s) as u32
+}
+
+/// Since when an account has been below Maintenance, in live time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AuctionClock {
+    /// Live time at which the first step found it, at least 1; 0 while none has.
+    pub started: u64,
+}
+
+impl AuctionClock {
+    /// Live seconds of the auction; 0 before it.
+    #[must_use]
+    pub const fn live_s(self, live_time: u64) -> u64 {
+        if self.started == 0 {
+            return 0;
+        }
+        live_time.saturating_sub(self.started)
+    }
+
+    /// The clock after an instruction that found this Maintenance health (8.4): the first step below
+    /// zero starts it, later ones leave it, and any that finds zero or more clears it.
+    #[must_use]
+    pub const fn found(self, maintenance: Health, live_time: u64) -> Self {
+        if !maintenance.is_liquidatable() {
+            return Self { started: 0 };
+        }
+        if self.started != 0 {
+            return self;
+        }
+        Self {
+            started: if live_time == 0 { 1 } else { live_time },
+        }
+    }
+
+    /// Whether the backstop may act: an auction that nobody has ended for ten live minutes (8.5).
+    #[must_use]
+    pub const fn is_unbid(self, live_time: u64) -> bool {
+        self.started != 0 && self.live_s(live_time) >= BACKSTOP_DELAY_S
+    }
+}
+
+/// How often an asset was priced since the last silence, up to what is needed (8.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Prints(pub u8);
+
+impl Prints {
+    /// After prices kept silent longer than a minute, or the cluster restarted: none.
+    #[must_use]
+    pub const fn after_gap(self, silence_s: i64, restarted: bool) -> Self {
+        if silence_s > SILENCE_S || restarted {
+            return Self(0);
+        }
+        self
+    }
+
+    /// One more was accepted.
+    #[must_use]
+    pub const fn printed(self) -> Self {
+        if self.0 < PRINTS_NEEDED {
+            Self(self.0 + 1)
+        } else {
+            self
+        }
+    }
+
+    /// Whether a first step may rely on the asset.
+    #[must_use]
+    pub const fn suffice(self) -> bool {
+        self.0 >= PRINTS_NEEDED
+    }
+}
+
+/// What the step of size 0 does: it judges the account and sets its clock (8.1, 8.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockPlan {
+    pub before: AuctionClock,
+    pub after: AuctionClock,
+    pub maintenance: Health,
+}
+
+/// Judges an account for the auction's clock. `prints` answers for each asset; a first step needs two
+/// prints of every asset that the account is exposed to since the last silence (8.4), later ones and
+/// clearing need fresh prices alone.
+///
+/// Errors: `PriceUnfit`, `TooFewPrints`.
+pub fn plan_clock<B: Book, L: Legs>(
+    book: &B,
+    account: &L,
+    clock: AuctionClock,
+    live_time: u64,
+    prints: impl Fn(u8) -> Prints,
+    scratch: &mut Scratch<'_>,
+) -> Result<ClockPlan, RiskError> {
+    require_prices(book, account, Action::Liquidate, |quality| {
+        quality.max_age_liquidation_s
+    })?;
+    let maintenance = margin::maintenance(book, account, scratch);
+    let after = clock.found(maintenance, live_time);
+    if clock.started == 0 && after.started != 0 {
+        require_prints(exposed_assets(book, account), prints)?;
+    }
+    Ok(ClockPlan {
+        before: clock,
+        after,
+        maintenance,
+    })
+}
+
+/// Refuses unless each asset of the bits was priced twice since the last silence.
+fn require_prints(mut exposed: u32, prints: impl Fn(u8) -> Prints) -> Result<(), RiskError> {
+    while exposed != 0 {
+        let asset = exposed.trailing_zeros() as u8;
+        exposed &= exposed - 1;
+        let seen = prints(asset);
+        if !seen.suffice() {
+            return Err(RiskError::TooFewPrints {
+                asset,
+                seen: seen.0,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The penalty of a step: the lesser of `rate * notional` (ceil) and half of what the step adds to
+/// Maintenance health at no penalty (floor), so that health rises by at least the other half (8.1,
+/// 8.2).
+#[must_use]
+pub fn penalty(notional: u64, rate: Ppm, gain: Atoms) -> Atoms {
+    let half = gain.0.max(0).unsigned_abs() / 2;
+    Atoms(ppm_ceil(notional, rate).min(half) as i64)
+}

@@ -1,0 +1,189 @@
+//! Taking over a share of an account below Maintenance (margin-spec 8.3): every leg and balance at
+//! once, so that no hedge is broken, at a discount that rises until somebody bids. The discount is
+//! that of Euler v1's liquidations; the share is what Derive's auctions sell.
+
+mod give;
+mod receive;
+mod search;
+
+use crate::book::{Amended, BalanceLeg, Book, Legs, PositionLeg};
+use crate::cash::{check_asset_count, require_prices, require_prices_of};
+use crate::error::RiskError;
+use crate::failure::auction::premium;
+use crate::failure::liquidation::{LiquidationTerms, StoppedBy};
+use crate::ledger::{BankChange, MarketChange};
+use crate::limits::check_growth;
+use crate::margin::{self, Assessment, Health, InitialTerms, Scratch, exposed_assets};
+use crate::num::{ppm_ceil, ppm_floor};
+use crate::price::Action;
+use crate::units::{Atoms, Lots, Ppm};
+pub(in crate::failure) use receive::merged;
+use receive::receive;
+use search::Search;
+
+const MILLION: u32 = 1_000_000;
+/// What a bidder asks for, and the moment's terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TakeoverTerms {
+    /// Takes at most this share of everything.
+    pub max_share: Ppm,
+    /// Where the liquidation ends (8.1).
+    pub liquidation: LiquidationTerms,
+    /// Live seconds of the auction.
+    pub live_s: u64,
+    /// What the group's insurance may pay now, native units of the quote.
+    pub insurance: u64,
+    /// Position slots that the bidder's account has, used or not.
+    pub bidder_capacity: usize,
+}
+
+/// Where a takeover is written, owned by the caller so that no frame holds it: as long as the
+/// account's slots, the bidder's balances one longer for the quote.
+#[derive(Debug)]
+pub struct TakeoverBuffers<'a> {
+    pub account_balances: &'a mut [(usize, BalanceLeg)],
+    pub account_positions: &'a mut [(usize, PositionLeg)],
+    pub bidder_balances: &'a mut [(usize, BalanceLeg)],
+    pub bidder_positions: &'a mut [(usize, PositionLeg)],
+    /// Ledgers of the banks, in the order of the bidder's balances.
+    pub banks: &'a mut [BankChange],
+    /// Ledgers of the markets, in the order of the bidder's positions.
+    pub markets: &'a mut [MarketChange],
+}
+
+/// A takeover, judged. The changed slots stand in the buffers: the first `balances` and `positions`
+/// of each; the first balance of both sides is the quote's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TakeoverPlan {
+    pub share: Ppm,
+    pub balances: usize,
+    pub positions: usize,
+    /// What moved is worth at weight 1, floor.
+    pub worth: Atoms,
+    /// From the bidder to the account, in quote.
+    pub payment: Atoms,
+    /// From the group's insurance to the bidder, where the account has no equity.
+    pub from_insurance: Atoms,
+    pub stopped_by: StoppedBy,
+    pub before: Health,
+    pub after: Health,
+}
+
+/// Plans a takeover of share x of every leg and balance. x is the largest share tried, at most
+/// `max_share`, that does not pass the end of 8.1, or one that reaches it where a millionth less does
+/// not.
+///
+/// What moves is rounded for the account: deposits and legs of positive worth down, borrows and legs
+/// of negative worth up. The bidder pays the weight-1 value of exactly what moved times (1 - discount),
+/// ceil, from quote that he holds. Where the account's E is zero or below he pays nothing and the group's
+/// insurance adds `x * -E` and a premium of up to half of `x * MM`, within its caps. The bidder ends
+/// at Initial.
+///
+/// Errors: `PriceUnfit`, `NotLiquidatable`, `ShareTooSmall`, `InsuranceCap`, `NothingToLiquidate`
+/// where taking a share does not raise health; for the bidder `TooLarge` (also without a free slot),
+/// `InsufficientDeposit`, `LegTooLarge`, `TooManyAssets`, `BelowInitial`.
+pub fn plan_take_over<B: Book, A: Legs, K: Legs>(
+    book: &B,
+    (account, bidder): (&A, &K),
+    terms: &TakeoverTerms,
+    buffers: &mut TakeoverBuffers<'_>,
+    scratch: &mut Scratch<'_>,
+) -> Result<TakeoverPlan, RiskError> {
+    require_prices(book, account, Action::Liquidate, |quality| {
+        quality.max_age_liquidation_s
+    })?;
+    let found = margin::both(book, account, InitialTerms::COUNTED, scratch);
+    if !found.maintenance.is_liquidatable() {
+        return Err(RiskError::NotLiquidatable {
+            equity: found.maintenance.equity,
+            requirement: found.maintenance.requirement,
+        });
+    }
+
+    let mut search = Search {
+        book,
+        account,
+        found,
+        terms,
+        buffers,
+        scratch,
+    };
+    let (tried, stopped_by) = search.share()?;
+    if tried.after.health() <= found.maintenance.health() {
+        return Err(RiskError::NothingToLiquidate);
+    }
+    let mut plan = TakeoverPlan {
+        share: tried.share,
+        balances: tried.balances,
+        positions: tried.positions,
+        worth: tried.worth,
+        payment: tried.payment,
+        from_insurance: insurance_pays(&found, tried.share, terms)?,
+        stopped_by,
+        before: found.maintenance,
+        after: tried.after,
+    };
+    receive(book, (account, bidder), &mut plan, terms, buffers)?;
+    judge_bidder(book, bidder, &plan, buffers, scratch)?;
+    Ok(plan)
+}
+
+/// What the group's insurance pays the bidder: `x * -E` and the premium, ceil and floor.
+fn insurance_pays(
+    found: &Assessment,
+    share: Ppm,
+    terms: &TakeoverTerms,
+) -> Result<Atoms, RiskError> {
+    if found.net_asset_value.0 > 0 {
+        return Ok(Atoms(0));
+    }
+    let deficit = ppm_ceil(found.net_asset_value.0.unsigned_abs(), share);
+    let requirement = found.maintenance.requirement.0.max(0).unsigned_abs();
+    let rate = premium(terms.live_s);
+    let asked = deficit.saturating_add(ppm_floor(ppm_floor(requirement, share), rate));
+    if asked > terms.insurance {
+        return Err(RiskError::InsuranceCap {
+            available: terms.insurance,
+            asked,
+        });
+    }
+    Ok(Atoms(asked as i64))
+}
+
+/// The bidder stays within his limits and ends at or above Initial.
+fn judge_bidder<B: Book, K: Legs>(
+    book: &B,
+    bidder: &K,
+    plan: &TakeoverPlan,
+    buffers: &TakeoverBuffers<'_>,
+    scratch: &mut Scratch<'_>,
+) -> Result<(), RiskError> {
+    let amended = Amended {
+        base: bidder,
+        balances: buffers
+            .bidder_balances
+            .get(..plan.balances)
+            .unwrap_or_default(),
+        positions: buffers
+            .bidder_positions
+            .get(..plan.positions)
+            .unwrap_or_default(),
+    };
+    for (slot, leg) in amended.positions {
+        let held = bidder.position(*slot).map_or(Lots(0), |leg| leg.size);
+        check_growth(held, leg.size, book.instrument(leg.instrument).mark, false)?;
+    }
+    let exposed = exposed_assets(book, &amended);
+    check_asset_count(&amended, exposed)?;
+    require_prices_of(book, exposed, Action::Liquidate, |quality| {
+        quality.max_age_margin_s
+    })?;
+    let initial = margin::initial(book, &amended, InitialTerms::COUNTED, scratch);
+    if initial.health().0 < 0 {
+        return Err(RiskError::BelowInitial {
+            equity: initial.equity,
+            requirement: initial.requirement,
+        });
+    }
+    Ok(())
+}

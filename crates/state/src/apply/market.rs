@@ -1,0 +1,183 @@
+//! Plans applied to markets.
+
+use keel_risk::{
+    Carries, Carry48, Dust48, FillPlan, Frac40, FundingPlan, FundingState, FundingTerms, Insurance,
+    Keep, LiquidationPlan, MarketChange, MarketLedger, MarketLossPlan, MarketTerms, Ppm, Price,
+    SideChange, SideLedger, SideTerms, integrated,
+};
+
+use super::{Broken, wide, words};
+use crate::Market;
+
+impl Market {
+    pub fn terms(&self) -> MarketTerms {
+        MarketTerms {
+            open_interest_long: self.open_interest_long,
+            open_interest_short: self.open_interest_short,
+            open_interest_cap: self.open_interest_cap,
+            min_size: self.min_size,
+            taker_fee: Ppm(self.taker_fee),
+            base_spread: Ppm(self.base_spread),
+            conf_share: Ppm(self.conf_share),
+            max_age_fill_s: self.max_age_fill_s,
+        }
+    }
+
+    /// The market's figures as the risk engine reads them.
+    pub fn ledger(&self) -> MarketLedger {
+        MarketLedger {
+            long: SideLedger {
+                open_interest: self.open_interest_long,
+                carry: Carry48(wide(self.carry_long)),
+                keep: Keep {
+                    keep: Frac40(self.keep_long),
+                    epoch: self.epoch_long,
+                },
+                stray: Frac40(self.stray_long),
+                stray_quote: self.stray_quote_long,
+            },
+            short: SideLedger {
+                open_interest: self.open_interest_short,
+                carry: Carry48(wide(self.carry_short)),
+                keep: Keep {
+                    keep: Frac40(self.keep_short),
+                    epoch: self.epoch_short,
+                },
+                stray: Frac40(self.stray_short),
+                stray_quote: self.stray_quote_short,
+            },
+            fees: self.fees,
+            insurance: self.insurance,
+            quotes: self.quote_sum,
+            residue: Dust48(self.residue),
+        }
+    }
+
+    /// Funding since the last accrual, the skew of now included.
+    pub fn funding(&self, now: i64) -> FundingState {
+        let elapsed = now.saturating_sub(self.skew_updated);
+        FundingState {
+            rate: self.funding_rate,
+            skew_integral: integrated(wide(self.skew_integral), self.skew, elapsed),
+            since: self.last_accrual,
+            carries: Carries {
+                long: Carry48(wide(self.carry_long)),
+                short: Carry48(wide(self.carry_short)),
+            },
+        }
+    }
+
+    pub fn funding_terms(&self, mark: Price, now: i64) -> FundingTerms {
+        FundingTerms {
+            velocity: Ppm(self.funding_velocity),
+            max_funding: Ppm(self.max_funding),
+            skew_scale: self.skew_scale,
+            mark,
+            now,
+        }
+    }
+
+    /// The insurance, as far as it is not owed itself, in the window that is stored.
+    pub fn insurance_fund(&self) -> Insurance {
+        Insurance {
+            balance: self.insurance.max(0).unsigned_abs(),
+            used: self.insurance_used,
+            window_start: self.insurance_window_start,
+        }
+    }
+
+    pub fn apply_fill(&mut self, plan: &FillPlan) {
+        self.move_open_interest(
+            plan.open_interest_change_long,
+            plan.open_interest_change_short,
+        );
+        self.fees += plan.fee.0;
+        self.quote_sum += plan.quotes_change;
+        self.keep_residue(plan.residue);
+    }
+
+    /// The target's first market.
+    pub fn apply_liquidation(&mut self, plan: &LiquidationPlan) {
+        self.apply(&plan.markets[0]);
+    }
+
+    /// Funding at a moment; the skew that holds on is integrated from there.
+    pub fn apply_funding(&mut self, plan: &FundingPlan, now: i64) {
+        self.funding_rate = plan.after.rate;
+        self.skew_integral = words(plan.after.skew_integral);
+        self.skew_updated = self.skew_updated.max(now);
+        self.last_accrual = plan.after.since;
+        self.carry_long = words(plan.after.carries.long.0);
+        self.carry_short = words(plan.after.carries.short.0);
+    }
+
+    /// What traders hold net changed: the time before counts at the old skew (margin-spec 7.2).
+    pub fn set_skew(&mut self, skew: i64, now: i64) {
+        let integral = self.funding(now).skew_integral;
+        self.skew_integral = words(integral);
+        self.skew_updated = self.skew_updated.max(now);
+        self.skew = skew;
+    }
+
+    pub fn apply_loss(&mut self, plan: &MarketLossPlan) {
+        self.apply(&plan.market);
+        self.insurance_used = plan.market_insurance.used;
+        self.insurance_window_start = plan.market_insurance.window_start;
+    }
+
+    /// A plan's change of the ledger; whole atoms of residue join the insurance.
+    pub fn apply(&mut self, change: &MarketChange) {
+        self.move_open_interest(change.long.open_interest, change.short.open_interest);
+        let (long, short) = (&change.long, &change.short);
+        self.stray_long = self.stray_long.saturating_add_signed(long.stray);
+        self.stray_quote_long += long.stray_quote;
+        self.stray_short = self.stray_short.saturating_add_signed(short.stray);
+        self.stray_quote_short += short.stray_quote;
+        if let SideChange {
+            terms: Some(SideTerms { keep, carry }),
+            ..
+        } = change.long
+        {
+            self.carry_long = words(carry.0);
+            (self.keep_long, self.epoch_long) = (keep.keep.0, keep.epoch);
+        }
+        if let SideChange {
+            terms: Some(SideTerms { keep, carry }),
+            ..
+        } = change.short
+        {
+            self.carry_short = words(carry.0);
+            (self.keep_short, self.epoch_short) = (keep.keep.0, keep.epoch);
+        }
+        self.fees += change.fees;
+        self.insurance += change.insurance;
+        self.quote_sum += change.quotes;
+        self.keep_residue(change.residue);
+    }
+
+    fn keep_residue(&mut self, residue: Dust48) {
+        const ATOM: u64 = keel_risk::DUST_ONE;
+        let sum = self.residue + residue.0;
+        self.residue = sum % ATOM;
+        self.insurance += (sum / ATOM) as i64;
+    }
+
+    fn move_open_interest(&mut self, long: i64, short: i64) {
+        self.open_interest_long = self.open_interest_long.wrapping_add_signed(long);
+        self.open_interest_short = self.open_interest_short.wrapping_add_signed(short);
+    }
+
+    /// I2 and I3.
+    pub fn invariant(&self) -> Result<(), Broken> {
+        let imbalance = self.ledger().imbalance();
+        if imbalance != 0 {
+            let sum = i64::try_from(imbalance >> 48).unwrap_or(i64::MAX);
+            return Err(Broken::MarketLedger { sum });
+        }
+        let (long, short) = (self.open_interest_long, self.open_interest_short);
+        if long != short {
+            return Err(Broken::OpenInterest { long, short });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,519 @@
+//! The seam between plans and bytes: what a plan says will be is what its application leaves, for
+//! every kind of plan, and nothing else of the account changes.
+
+use std::sync::OnceLock;
+
+use bytemuck::Zeroable;
+use keel_risk::*;
+use keel_state::*;
+use proptest::prelude::*;
+
+const NOW: i64 = 1_800_000_000;
+
+/// Twice 10,000, because some draws are refused by their plan.
+fn config() -> ProptestConfig {
+    let given = std::env::var("PROPTEST_CASES").ok();
+    ProptestConfig {
+        cases: given.and_then(|n| n.parse().ok()).unwrap_or(20_000),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+/// Quote and a token at $1, with a bank each and two perps on the token.
+fn book() -> BookView<'static> {
+    static BOOK: OnceLock<Box<RiskBook>> = OnceLock::new();
+    let book = BOOK.get_or_init(|| {
+        let mut book = Box::new(RiskBook::zeroed());
+        book.set_scenarios(&SPAN_16);
+        (book.assets_len, book.rates_len, book.instruments_len) = (2, 2, 2);
+        book.gross_min = 300_000;
+        book.upnl_weight = 800_000;
+        book.upnl_cap = 1 << 40;
+        book.liquidation_buffer = 50_000;
+        book.liquidation_fee = 5_000;
+        book.liquidation_insurance_share = 400_000;
+        book.max_age_pool_s = 15;
+        for asset in &mut book.assets[..2] {
+            asset.priced = 1;
+            asset.publish_time = NOW;
+            (asset.lot_price, asset.lot_shift) = (1_000_000 << 10, 10);
+            (asset.native_price, asset.native_shift) = (1 << 30, 30);
+            (asset.conf, asset.wide_conf) = (500, 100_000);
+            (asset.range, asset.init_factor_effective) = (100_000, 1_500_000);
+            asset.max_age_margin_s = 60;
+            asset.max_age_liquidation_s = 60;
+            asset.max_age_withdrawal_s = 60;
+        }
+        for (index, rate) in book.rates[..2].iter_mut().enumerate() {
+            rate.asset = index as u8;
+            (rate.deposit_index, rate.borrow_index) = (1 << 48, 1 << 48);
+            let token = index == 1;
+            rate.maint_asset_weight = if token { 900_000 } else { 1_000_000 };
+            rate.init_asset_weight = if token { 800_000 } else { 1_000_000 };
+            rate.maint_liab_weight = if token { 1_100_000 } else { 1_000_000 };
+            rate.init_liab_weight = if token { 1_200_000 } else { 1_000_000 };
+        }
+        for instrument in &mut book.instruments[..2] {
+            instrument.kind = InstrumentTag::Perp as u8;
+            instrument.asset = 1;
+        }
+        book
+    });
+    BookView::new(book, NOW)
+}
+
+fn mark() -> Price {
+    book().instrument(0).mark
+}
+
+/// A margin account as stored.
+#[derive(Clone, Debug)]
+struct Account {
+    fixed: MarginAccount,
+    positions: [Position; TRADER_CAPACITY],
+}
+
+type Held = (Vec<(usize, BalanceLeg)>, Vec<(usize, PositionLeg)>);
+
+impl Account {
+    fn view(&self) -> MarginView<'_> {
+        MarginView::new(&self.fixed, &self.positions)
+    }
+
+    fn edit(&mut self) -> MarginMut<'_> {
+        MarginMut::new(&mut self.fixed, &mut self.positions)
+    }
+
+    fn held(&self) -> Held {
+        held(&self.view())
+    }
+}
+
+/// Every slot that holds something. An empty balance is none, but for the quote's.
+fn held<L: Legs>(legs: &L) -> Held {
+    let balances = (0..legs.balance_slots()).filter_map(|slot| Some((slot, legs.balance(slot)?)));
+    let positions =
+        (0..legs.position_slots()).filter_map(|slot| Some((slot, legs.position(slot)?)));
+    (
+        balances
+            .filter(|(slot, leg)| *slot == 0 || leg.shares.0 != 0)
+            .collect(),
+        positions
+            .filter(|(_, leg)| leg.size.0 != 0 || leg.quote.0 != 0)
+            .collect(),
+    )
+}
+
+/// What an account holds after changed slots.
+fn after(
+    account: &Account,
+    balances: &[(usize, BalanceLeg)],
+    positions: &[(usize, PositionLeg)],
+) -> Held {
+    held(&Amended {
+        base: account.view(),
+        balances,
+        positions,
+    })
+}
+
+fn small() -> impl Strategy<Value = i64> + Clone {
+    prop_oneof![1 => Just(0i64), 3 => -(1i64 << 33)..1 << 33]
+}
+
+/// Quote, perhaps the token, and perps in any of the first slots.
+fn any_account() -> impl Strategy<Value = Account> {
+    let balances = (small(), small(), 1usize..BALANCE_SLOTS);
+    let position = (small(), small(), 0usize..6);
+    (balances, [position.clone(), position]).prop_map(|(balances, positions)| {
+        let mut account = Account {
+            fixed: MarginAccount::zeroed(),
+            positions: [Position::zeroed(); TRADER_CAPACITY],
+        };
+        account.fixed.kind = MarginKind::Trader as u8;
+        let quote = leg(0, balances.0);
+        let token = (balances.2, leg(1, balances.1));
+        account.edit().apply_legs(&[(0, quote), token], &[]);
+        for (instrument, (size, quote, slot)) in positions.into_iter().enumerate() {
+            let leg = PositionLeg {
+                instrument: instrument as u8,
+                size: Lots(size / 1_000_000),
+                quote: Atoms(quote),
+            };
+            let slot = 2 * slot + instrument;
+            account.edit().apply_positions(&[(slot, leg)]);
+        }
+        account
+    })
+}
+
+fn leg(rate: u8, shares: i64) -> BalanceLeg {
+    BalanceLeg {
+        rate,
+        shares: Shares(shares),
+    }
+}
+
+/// An account whose cash puts it just below Maintenance, and its token and perps where they were.
+fn any_troubled() -> impl Strategy<Value = Account> {
+    (any_account(), 1i64..900).prop_filter_map("no risk", |(mut account, short)| {
+        let mut workspace = Workspace::largest();
+        let found = maintenance(&book(), &account.view(), &mut workspace.scratch());
+        if found.requirement.0 < 1_000_000 {
+            return None;
+        }
+        let target = -found.requirement.0 / 1_000 * short - 1;
+        account.fixed.balances[0].shares += target - found.health().0;
+        Some(account)
+    })
+}
+
+fn rich() -> Account {
+    let mut account = Account {
+        fixed: MarginAccount::zeroed(),
+        positions: [Position::zeroed(); TRADER_CAPACITY],
+    };
+    account.fixed.kind = MarginKind::Trader as u8;
+    account.edit().apply_legs(&[(0, leg(0, 1 << 50))], &[]);
+    account
+}
+
+/// A bank whose ledger balances, every field of it different from nothing.
+fn any_bank() -> impl Strategy<Value = Bank> {
+    let indices = (1u64 << 48..1 << 50, 1u64 << 48..1 << 50);
+    let house = (0u64..1 << 30, 0u64..1 << 40, 0u64..1 << 20);
+    let time = (0i64..1 << 40, any::<u32>());
+    (1u64 << 20..1 << 50, 0u64..=900, indices, house, time).prop_map(
+        |(shares, lent, indices, house, time)| {
+            let mut bank = Bank::zeroed();
+            bank.index = 0;
+            (bank.deposit_index, bank.borrow_index) = indices;
+            bank.deposit_shares = shares;
+            bank.borrow_shares = shares / 4_000 * lent;
+            (bank.fees, bank.insurance, bank.dust) = house;
+            bank.tracked = bank.ledger().owed();
+            bank.deposit_cap = u64::MAX;
+            bank.last_accrual = time.0;
+            bank.borrow_rate = u64::from(time.1);
+            bank.pending_growth = u64::from(time.1) << 3;
+            bank.curve_utilisation = [800_000, 900_000];
+            bank.curve_rate = [50_000, 200_000, 1_000_000];
+            bank
+        },
+    )
+}
+
+/// A market with a long and a short of one size, carry on both sides, and a house.
+fn any_market() -> impl Strategy<Value = Market> {
+    let carry = -(1i64 << 60)..1 << 60;
+    let house = (0i64..1 << 30, 0i64..1 << 30, 0u64..1 << 48);
+    (1u64..1 << 24, carry.clone(), carry, house).prop_map(|(lots, long, short, house)| {
+        let mut market = Market::zeroed();
+        (market.open_interest_long, market.open_interest_short) = (lots, lots);
+        (market.keep_long, market.keep_short) = (KEEP_ONE, KEEP_ONE);
+        market.carry_long = [long as u64, (long >> 63) as u64];
+        market.carry_short = [short as u64, (short >> 63) as u64];
+        (market.fees, market.insurance, market.residue) = house;
+        // The quotes are what balances it, to an atom: the rest is residue.
+        let lacking = market.ledger().imbalance().wrapping_neg();
+        market.quote_sum = (lacking >> 48) as i64;
+        let rest = lacking as u64 % DUST_ONE + market.residue;
+        market.residue = rest % DUST_ONE;
+        market.insurance += (rest / DUST_ONE) as i64;
+        market
+    })
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// Deposits and withdrawals.
+    #[test]
+    fn cash((account, bank) in (any_account(), any_bank()), amount in 1u64..1 << 40, out in any::<bool>()) {
+        let mut workspace = Workspace::largest();
+        let plan = if out {
+            plan_withdraw(&book(), &account.view(), 0, bank.terms(), amount, &mut workspace.scratch()).map(|(plan, _)| plan)
+        } else {
+            plan_deposit(&book(), &account.view(), 0, bank.terms(), amount)
+        };
+        let Ok(plan) = plan else { return Ok(()) };
+        let (mut stored, mut ledger) = (account.clone(), bank);
+        stored.edit().apply_cash(&plan);
+        prop_assert_eq!(stored.held(), after(&account, &[(plan.slot, plan.after)], &[]));
+        ledger.apply_cash(&plan);
+        let change = BankChange { tokens: plan.tokens.0, ..BankChange::of(plan.before, plan.after.shares) };
+        prop_assert_eq!(ledger.ledger(), bank.ledger().after(&change));
+        // The account is one of many only where the bank holds what it takes.
+        let covers = bank.deposit_shares.checked_add_signed(change.deposits).is_some()
+            && bank.borrow_shares.checked_add_signed(change.borrows).is_some()
+            && bank.ledger().owed() > amount;
+        prop_assert!(!covers || ledger.invariant(u64::MAX).is_ok());
+    }
+
+    /// Liquidity: its cash, and the pool's shares.
+    #[test]
+    fn provide(bank in any_bank(), amount in 2_000_000u64..1 << 40, shares in 1u64 << 20..1 << 40) {
+        let account = rich();
+        let mut pool = Pool::zeroed();
+        (pool.shares, pool.equity_cap) = (shares, 1 << 60);
+        let mut workspace = Workspace::largest();
+        let plan = plan_provide(&book(), &account.view(), bank.terms(), pool.terms(), amount, &mut workspace.scratch()).unwrap();
+        let (mut stored, mut ledger) = (account.clone(), bank);
+        stored.edit().apply_cash(&plan.cash);
+        prop_assert_eq!(stored.held(), after(&account, &[(0, plan.cash.after)], &[]));
+        ledger.apply_cash(&plan.cash);
+        prop_assert!(ledger.invariant(u64::MAX).is_ok());
+        let before = pool.terms();
+        pool.apply_provide(&plan);
+        prop_assert_eq!(pool.terms(), PoolTerms { shares: before.shares + plan.minted + plan.locked, ..before });
+    }
+
+    /// Fills, carry and its residue included.
+    #[test]
+    fn fill((taker, maker, market) in (any_account(), any_account(), any_market()), size in small(), amount in small(), fee in 0i64..1 << 20) {
+        let fill = Fill { size: Lots(size), amount: Atoms(amount), fee: Atoms(fee) };
+        let at = |account: &Account| account.view().position_slot(0, |_| true).unwrap();
+        let slots = (at(&taker), at(&maker));
+        let leg = |account: &Account, slot| account.view().position(slot).unwrap_or(PositionLeg::EMPTY);
+        let Ok(plan) = plan_fill(leg(&taker, slots.0), leg(&maker, slots.1), fill, market.ledger().carries()) else { return Ok(()) };
+        let changes = [(slots.0, plan.taker_after), (slots.1, plan.maker_after)];
+        for (account, change) in [&taker, &maker].into_iter().zip(changes) {
+            let mut stored = account.clone();
+            stored.edit().apply_positions(&[change]);
+            prop_assert_eq!(stored.held(), after(account, &[], &[change]));
+        }
+
+        let mut stored = market;
+        stored.apply_fill(&plan);
+        let mut change = MarketChange { fees: fee, quotes: plan.quotes_change, residue: plan.residue, ..MarketChange::default() };
+        change.long.open_interest = plan.open_interest_change_long;
+        change.short.open_interest = plan.open_interest_change_short;
+        let fits = |lots: u64, change: i64| lots.checked_add_signed(change).is_some();
+        if fits(market.open_interest_long, change.long.open_interest) && fits(market.open_interest_short, change.short.open_interest) {
+            prop_assert_eq!(stored.ledger(), market.ledger().after(&change));
+        }
+    }
+
+    /// Liquidation steps of every target, on both accounts.
+    #[test]
+    fn liquidation((account, which) in (any_troubled(), 0usize..4), max_size in 1i64..1 << 33) {
+        let liquidator = rich();
+        let at = |instrument| account.view().held_slot(instrument);
+        let token = account.view().balance_slot(1);
+        let target = match (which, at(0), at(1), token) {
+            (0, Some(slot), ..) => Target::Position { slot, liquidator_slot: 0 },
+            (1, Some(first), Some(second), _) => Target::Hedge { slots: [first, second], liquidator_slots: [0, 1] },
+            (2, Some(position_slot), _, Some(balance_slot)) => Target::Deposit { balance_slot, position_slot, liquidator_balance_slot: 1, liquidator_position_slot: 0 },
+            (3, _, _, Some(deposit_slot)) => Target::Borrow { deposit_slot, borrow_slot: 0, liquidator_deposit_slot: 1, liquidator_borrow_slot: 0 },
+            _ => return Ok(()),
+        };
+        let mut workspace = Workspace::largest();
+        let terms = book().liquidation_terms();
+        let Ok(plan) = plan_liquidation(&book(), &account.view(), &liquidator.view(), target, Lots(max_size), terms, &mut workspace.scratch()) else { return Ok(()) };
+        for (account, side) in [(&account, &plan.account), (&liquidator, &plan.liquidator)] {
+            let mut stored = account.clone();
+            stored.edit().apply_liquidation(side);
+            prop_assert_eq!(stored.held(), held(&side.of(account.view())));
+        }
+        let mut stored = account.clone();
+        stored.edit().apply_liquidation(&plan.account);
+        let found = maintenance(&book(), &stored.view(), &mut workspace.scratch());
+        prop_assert_eq!(found, plan.after);
+    }
+
+    /// Takeovers, on both accounts.
+    #[test]
+    fn take_over((account, bidder) in (any_troubled(), any_account()), share in 1u32..=1_000_000, live_s in 0u64..2_000) {
+        let mut bidder = bidder;
+        bidder.fixed.balances[0].shares = 1 << 50;
+        let terms = TakeoverTerms {
+            max_share: Ppm(share),
+            liquidation: book().liquidation_terms(),
+            live_s,
+            insurance: 1 << 50,
+            bidder_capacity: TRADER_CAPACITY,
+        };
+        let mut balances = [[(0, leg(0, 0)); 17]; 2];
+        let mut positions = [[(0, PositionLeg::EMPTY); 16]; 2];
+        let [account_balances, bidder_balances] = &mut balances;
+        let [account_positions, bidder_positions] = &mut positions;
+        let (mut banks, mut markets) = ([BankChange::default(); 17], [MarketChange::default(); 16]);
+        let mut buffers = TakeoverBuffers { account_balances, account_positions, bidder_balances, bidder_positions, banks: &mut banks, markets: &mut markets };
+        let mut workspace = Workspace::largest();
+        let found = plan_take_over(&book(), (&account.view(), &bidder.view()), &terms, &mut buffers, &mut workspace.scratch());
+        let Ok(plan) = found else { return Ok(()) };
+        for (side, account) in [&account, &bidder].into_iter().enumerate() {
+            let changed = (&balances[side][..plan.balances], &positions[side][..plan.positions]);
+            let mut stored = account.clone();
+            stored.edit().apply_legs(changed.0, changed.1);
+            prop_assert_eq!(stored.held(), after(account, changed.0, changed.1));
+        }
+        let mut stored = account.clone();
+        stored.edit().apply_legs(&balances[0][..plan.balances], &positions[0][..plan.positions]);
+        let found = maintenance(&book(), &stored.view(), &mut workspace.scratch());
+        prop_assert_eq!(found, plan.after);
+    }
+
+    /// Deleveraging, touches and strays: the market, and the position with its side's keep.
+    #[test]
+    fn deleverage(market in any_market(), size in small(), quote in small(), closed in 1i64..1 << 20, touched in 1u64 << 30..=KEEP_ONE) {
+        let leg = PositionLeg { size: Lots(size / 1_000), quote: Atoms(quote), ..PositionLeg::EMPTY };
+        let touched = Keep { keep: Frac40(touched), epoch: 0 };
+        let mut market = market;
+        market.keep_long = market.keep_long / 3 * 2;
+        let before = market.ledger();
+        let touch = plan_touch(leg, touched, before.side(leg.size).terms(), mark());
+        let mut stored = market;
+        stored.apply(&touch.market);
+        prop_assert_eq!(stored.ledger(), before.after(&touch.market));
+
+        let before = stored.ledger();
+        let terms = DeleverageTerms { leg: touch.after, max_size: Lots(closed), mark: mark(), equity: Atoms(quote), share: Ppm(400_000) };
+        if let Ok(plan) = plan_deleverage(&before, &terms) {
+            stored.apply(&plan.market);
+            prop_assert_eq!(stored.ledger(), before.after(&plan.market));
+            prop_assert_eq!(stored.ledger().imbalance(), before.imbalance());
+            let keep = before.side(leg.size).keep;
+            let account = rich();
+            let mut written = account.clone();
+            written.edit().apply_kept(&[(3, plan.after, keep)]);
+            prop_assert_eq!(written.held(), after(&account, &[], &[(3, plan.after)]));
+            prop_assert_eq!(written.positions[3].touched(), keep);
+        }
+
+        let mut stray = stored;
+        stray.stray_short = (3 << 40) + 5;
+        stray.stray_quote_short = quote;
+        let before = stray.ledger();
+        if let Ok(plan) = plan_take_strays(&before, leg, false) {
+            stray.apply(&plan.market);
+            prop_assert_eq!(stray.ledger(), before.after(&plan.market));
+            prop_assert_eq!(stray.stray_short, 5);
+        }
+    }
+
+    /// Settlement, on both accounts and the quote's bank.
+    #[test]
+    fn settle((winner, loser, bank) in (any_account(), any_account(), any_bank()), max_amount in 1u64..1 << 34, gain in 1i64..1 << 33, loss in 1i64..1 << 33) {
+        let (mut winner, mut loser) = (winner, loser);
+        let at = |account: &Account| account.view().position_slot(0, |_| true).unwrap();
+        let (won, lost) = (at(&winner), at(&loser));
+        for (account, slot, quote) in [(&mut winner, won, gain), (&mut loser, lost, -loss)] {
+            let size = account.view().position(slot).map_or(Lots(0), |leg| leg.size);
+            let quote = Atoms(quote - num::value_floor(size, mark()).0);
+            account.edit().apply_positions(&[(slot, PositionLeg { instrument: 0, size, quote })]);
+        }
+        let (winning, losing) = (winner.view(), loser.view());
+        let mut workspace = Workspace::largest();
+        let terms = SettleTerms { max_amount, closed: false, bank: bank.ledger() };
+        let found = plan_settle(
+            &book(),
+            Settling { legs: &winning, position_slot: won, balance_slot: 0 },
+            Settling { legs: &losing, position_slot: lost, balance_slot: 0 },
+            &terms,
+            &mut workspace.scratch(),
+        );
+        let Ok(plan) = found else { return Ok(()) };
+        let mut stored = winner.clone();
+        stored.edit().apply_settlement_gain(&plan);
+        prop_assert_eq!(stored.held(), after(&winner, &[plan.winner_balance], &[plan.winner_position]));
+        let mut stored = loser.clone();
+        stored.edit().apply_settlement_loss(&plan);
+        prop_assert_eq!(stored.held(), after(&loser, &[plan.loser_balance], &[plan.loser_position]));
+        let mut ledger = bank;
+        ledger.apply(&plan.bank);
+        prop_assert_eq!(ledger.ledger(), bank.ledger().after(&plan.bank));
+    }
+
+    /// Losses of a market and of a bank, with their insurances' windows.
+    #[test]
+    fn losses((market, bank) in (any_market(), any_bank()), deficit in 1u64..1 << 40, shares in 1u64..1 << 40) {
+        let leg = PositionLeg { quote: Atoms(-(deficit as i64)), ..PositionLeg::EMPTY };
+        let terms = MarketLossTerms {
+            leg,
+            deficit,
+            charge_longs: deficit.is_multiple_of(2),
+            market_insurance: market.insurance_fund().at(NOW),
+            group_insurance: bank.insurance_fund().at(NOW),
+            deposit_index: Index48(bank.deposit_index),
+        };
+        let plan = plan_market_loss(&market.ledger(), &terms).unwrap();
+        let mut stored = market;
+        stored.apply_loss(&plan);
+        prop_assert_eq!(stored.ledger(), market.ledger().after(&plan.market));
+        prop_assert_eq!(stored.ledger().imbalance(), 0);
+        prop_assert_eq!(stored.insurance_used, plan.from_market);
+        prop_assert_eq!(stored.insurance_window_start, NOW);
+        let mut paying = bank;
+        paying.apply(&plan.bank);
+        paying.set_insurance_window(&plan.group_insurance);
+        prop_assert_eq!(paying.insurance_fund(), plan.group_insurance);
+
+        let Ok(plan) = plan_bank_loss(&bank.ledger(), shares, bank.insurance_fund().at(NOW)) else { return Ok(()) };
+        let mut stored = bank;
+        stored.apply_loss(&plan);
+        prop_assert_eq!(stored.ledger(), bank.ledger().after(&plan.bank));
+        prop_assert_eq!(stored.insurance_fund(), plan.insurance);
+        prop_assert!(stored.invariant(u64::MAX).is_ok());
+    }
+
+    /// Accrual of a bank, and what the book publishes of it.
+    #[test]
+    fn accrual(bank in any_bank(), elapsed in 0i64..40_000_000) {
+        let terms = AccrualTerms { curve: bank.curve(), insurance_share: Ppm(100_000), now: bank.last_accrual + elapsed };
+        let plan = plan_accrual(&bank.ledger(), bank.accruing(), &terms);
+        let mut stored = bank;
+        stored.apply_accrual(&plan);
+        prop_assert_eq!(stored.ledger(), bank.ledger().after(&plan.change));
+        prop_assert_eq!(stored.accruing(), plan.accruing);
+        prop_assert!(stored.invariant(u64::MAX).is_ok());
+        let mut entry = RateEntry::zeroed();
+        entry.publish(&stored.ledger(), &stored.accruing());
+        let published = (entry.deposit_index, entry.borrow_index, entry.borrow_rate, entry.updated);
+        prop_assert_eq!(published, (stored.deposit_index, stored.borrow_index, stored.borrow_rate, stored.last_accrual));
+        prop_assert_eq!((entry.total_deposits, entry.total_borrows), (stored.ledger().deposits(), stored.ledger().borrows()));
+    }
+
+    /// Funding of a market, and what the book publishes of it.
+    #[test]
+    fn funding(market in any_market(), skew in small(), rate in -(1i64 << 44)..1 << 44, elapsed in 0i64..7_200, then in 0i64..7_200) {
+        let mut market = market;
+        (market.last_accrual, market.skew_updated, market.funding_rate) = (NOW, NOW, rate);
+        (market.skew_scale, market.max_funding, market.funding_velocity) = (1 << 30, 20_000, 100_000);
+        market.set_skew(skew, NOW);
+        market.set_skew(skew / 2, NOW + elapsed);
+        let now = NOW + elapsed + then;
+        let state = market.funding(now);
+        let expected = i128::from(skew) * i128::from(elapsed) + i128::from(skew / 2) * i128::from(then);
+        prop_assert_eq!(state.skew_integral, expected);
+        let plan = plan_funding(&state, &market.funding_terms(mark(), now));
+        let mut stored = market;
+        stored.apply_funding(&plan, now);
+        prop_assert_eq!(stored.funding(now), plan.after);
+        // Both sides hold the same, so the ledger balances at the new carry as it did at the old.
+        prop_assert!(stored.invariant().is_ok());
+        let mut entry = InstrumentEntry::zeroed();
+        entry.publish(&stored.ledger());
+        prop_assert_eq!((entry.carry_long, entry.carry_short), (stored.carry_long, stored.carry_short));
+        prop_assert_eq!((entry.keep_long, entry.keep_short, entry.open_interest), (stored.keep_long, stored.keep_short, stored.open_interest_long));
+    }
+
+    /// Outflow of a bank, and an account's auction clock.
+    #[test]
+    fn outflow_and_clock(bank in any_bank(), amount in 1u64..1 << 48, level in 0u64..1 << 40, started in any::<u64>()) {
+        let mut bank = bank;
+        (bank.outflow_level, bank.outflow_updated) = (level, NOW - 5_000);
+        let terms = OutflowTerms { share: Ppm(150_000), least_deposits: bank.total_deposits(), now: NOW };
+        let out = Outgoing { amount, small_used: 0, small_limit: 0 };
+        if let Ok(plan) = plan_outflow(bank.outflow(), &terms, out) {
+            bank.apply_outflow(&plan);
+            prop_assert_eq!(bank.outflow(), plan.after);
+        }
+        let mut account = rich();
+        let before = account.held();
+        account.edit().apply_clock(AuctionClock { started });
+        prop_assert_eq!(account.fixed.auction_clock().started, started);
+        prop_assert_eq!(account.held(), before);
+    }
+}
