@@ -11,7 +11,7 @@ use crate::margin::scan::{FullSums, MAINTENANCE, PeakSums, Set, Work, add_mainte
 use crate::margin::scratch::{HEADER, Header, Scratch, lane, stride};
 use crate::margin::stream::{Totals, put_balance, put_position, stream};
 use crate::margin::{Health, InitialTerms, Stance, assess};
-use crate::units::{Atoms, Lots, Shares};
+use crate::units::{Atoms, Shares};
 
 /// Scenarios of the standard set; of another set no sums are kept.
 const KEPT: usize = 16;
@@ -20,12 +20,8 @@ pub const MAX_REPLACED: usize = 2;
 /// Assets that these may be of.
 const OPEN: usize = 2 * MAX_REPLACED;
 
-/// Legs by slot: those that a search replaces, or those that it tries in their place.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Replaced {
-    pub positions: [Option<(usize, PositionLeg)>; MAX_REPLACED],
-    pub balances: [Option<(usize, BalanceLeg)>; MAX_REPLACED],
-}
+/// Legs by slot: positions, and balances.
+pub type Slotted<'s> = (&'s [(usize, PositionLeg)], &'s [(usize, BalanceLeg)]);
 
 /// An asset whose legs are replaced: its row without them.
 #[derive(Clone, Copy, Debug)]
@@ -65,24 +61,25 @@ pub struct Kept<'a, B, L> {
 }
 
 impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
-    /// Judges everything but the named slots. What `replaced` says of them tells the instruments and
-    /// banks that will be tried there; which sizes does not matter.
+    /// Judges everything but the named slots, at most two of a kind. The legs given tell the
+    /// instruments and banks that will be tried there; their sizes do not matter.
     #[must_use]
     pub fn new(
         book: &'a B,
         legs: &'a L,
         stance: Stance,
-        replaced: &Replaced,
+        (positions, balances): Slotted<'_>,
         scratch: &mut Scratch<'_>,
     ) -> Self {
-        let emptied = Emptied::of(replaced);
+        let emptied = Emptied::of(positions, balances);
         let others = emptied.amend(legs);
         let stride = stride(book.scenarios().len());
         let totals = stream::<true, false, B, _>(book, &others, scratch, stride);
-        let terms = replaced.positions.map(|held| {
-            let (_, leg) = held?;
-            Some(book.instrument(leg.instrument))
-        });
+        let mut terms = [None; MAX_REPLACED];
+        for (terms, (_, leg)) in terms.iter_mut().zip(positions) {
+            *terms = Some(book.instrument(leg.instrument));
+        }
+        let fits = positions.len().max(balances.len()) <= MAX_REPLACED;
         let options =
             totals.options || (terms.iter().flatten()).any(|terms| terms.kind.is_option());
         let mut kept = Self {
@@ -92,9 +89,10 @@ impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
             totals,
             moved: 0,
             sums: match (options, book.scenarios().len()) {
-                (_, KEPT) if options => Sums::Full(FullSums::new(0), OptionCharges::default()),
-                (false, _) => Sums::Peaks(PeakSums::default()),
+                _ if !fits => Sums::None,
+                (true, KEPT) => Sums::Full(FullSums::new(0), OptionCharges::default()),
                 (true, _) => Sums::None,
+                (false, _) => Sums::Peaks(PeakSums::default()),
             },
             open: [None; OPEN],
             terms,
@@ -102,19 +100,18 @@ impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
             moves: Moves::of(book.scenarios()),
             work: Work::new(),
         };
-        kept.open_rows(replaced);
+        kept.open_rows(balances);
         kept.add_rows(stride, scratch);
         kept
     }
 
     /// An empty row for each asset besides the quote that a replaced leg is of.
-    fn open_rows(&mut self, replaced: &Replaced) {
-        let positions = self.terms.map(|terms| terms.map(|terms| terms.asset));
-        let balances = replaced.balances.map(|held| {
-            let (_, leg) = held?;
-            Some(self.book.rate(leg.rate).asset)
-        });
-        for index in positions.into_iter().chain(balances).flatten() {
+    fn open_rows(&mut self, balances: &[(usize, BalanceLeg)]) {
+        let positions = self.terms;
+        let positions = positions.iter().flatten().map(|terms| terms.asset);
+        let (book, stance) = (self.book, self.stance);
+        let balances = balances.iter().map(|(_, leg)| book.rate(leg.rate).asset);
+        for index in positions.chain(balances) {
             let known = self.open.iter().flatten().any(|row| row.index == index);
             if known || index == QUOTE_ASSET {
                 continue;
@@ -124,7 +121,7 @@ impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
                 header[lane::ASSET] = i64::from(index);
                 *free = Some(OpenRow {
                     index,
-                    asset: Judging::of(self.book, self.stance, index),
+                    asset: Judging::of(book, stance, index),
                     header,
                     losses: [0; KEPT],
                 });
@@ -169,22 +166,20 @@ impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
     }
 
     /// Maintenance with these legs in the named slots; a slot without one stays empty.
-    pub fn try_legs(&mut self, tried: &Replaced, scratch: &mut Scratch<'_>) -> Health {
+    pub fn try_legs(&mut self, tried: Slotted<'_>, scratch: &mut Scratch<'_>) -> Health {
         match self.from_sums(tried) {
             Some(health) => health,
             None => self.anew(tried, scratch),
         }
     }
 
-    fn from_sums(&mut self, tried: &Replaced) -> Option<Health> {
+    fn from_sums(&mut self, tried: Slotted<'_>) -> Option<Health> {
         let mut totals = self.totals;
         let mut moved = self.moved;
         let mut sums = self.sums;
         let mut options = totals.options;
-        for (held, terms) in tried.positions.iter().zip(&self.terms) {
-            if let (Some((_, leg)), Some(terms)) = (held, terms) {
-                options |= terms.kind.is_option() && leg.size.0 != 0;
-            }
+        for ((_, leg), terms) in tried.0.iter().zip(self.terms.iter().flatten()) {
+            options |= terms.kind.is_option() && leg.size.0 != 0;
         }
         if options != matches!(sums, Sums::Full(..)) || matches!(sums, Sums::None) {
             return None;
@@ -212,7 +207,7 @@ impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
             }
         }
         placed += self.put_quote(tried, &mut totals);
-        if placed != tried.len() {
+        if placed != tried.0.len() + tried.1.len() {
             return None;
         }
         let requirement = sums.total(self.book)?;
@@ -223,18 +218,16 @@ impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
     }
 
     /// The tried legs of a row's asset into a copy of the row; how many they are.
-    fn put(&self, tried: &Replaced, row: &mut OpenRow, totals: &mut Totals) -> usize {
+    fn put(&self, tried: Slotted<'_>, row: &mut OpenRow, totals: &mut Totals) -> usize {
         let mut placed = 0;
-        for (held, terms) in tried.positions.iter().zip(&self.terms) {
-            if let (Some((_, leg)), Some(terms)) = (held, terms)
-                && terms.asset == row.index
-            {
+        for ((_, leg), terms) in tried.0.iter().zip(self.terms.iter().flatten()) {
+            if terms.asset == row.index {
                 let into = (&mut row.header, &mut row.losses[..]);
                 put_position(self.book, leg, terms, totals, into);
                 placed += 1;
             }
         }
-        for (_, leg) in tried.balances.iter().flatten() {
+        for (_, leg) in tried.1 {
             if leg.rate != QUOTE_RATE && self.book.rate(leg.rate).asset == row.index {
                 put_balance(self.book, leg, totals, Some(&mut row.header));
                 placed += 1;
@@ -243,9 +236,9 @@ impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
         placed
     }
 
-    fn put_quote(&self, tried: &Replaced, totals: &mut Totals) -> usize {
+    fn put_quote(&self, tried: Slotted<'_>, totals: &mut Totals) -> usize {
         let mut placed = 0;
-        for (_, leg) in tried.balances.iter().flatten() {
+        for (_, leg) in tried.1 {
             if leg.rate == QUOTE_RATE {
                 put_balance(self.book, leg, totals, None);
                 placed += 1;
@@ -254,13 +247,16 @@ impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
         placed
     }
 
-    fn anew(&self, tried: &Replaced, scratch: &mut Scratch<'_>) -> Health {
+    fn anew(&self, (positions, balances): Slotted<'_>, scratch: &mut Scratch<'_>) -> Health {
         let terms = InitialTerms {
             stance: self.stance,
             ..InitialTerms::COUNTED
         };
-        let changed = Emptied::with(tried);
-        let legs = changed.amend(self.legs);
+        let legs = Amended {
+            base: self.legs,
+            balances,
+            positions,
+        };
         assess::<true, false, B, _>(self.book, &legs, terms, scratch).maintenance
     }
 }
@@ -304,53 +300,44 @@ impl Sums {
     }
 }
 
-impl Replaced {
-    fn len(&self) -> usize {
-        self.positions.iter().flatten().count() + self.balances.iter().flatten().count()
-    }
-}
-
-/// Slots as an overlay wants them.
+/// The slots with nothing in them, as an overlay wants them.
 struct Emptied {
     positions: [(usize, PositionLeg); MAX_REPLACED],
-    positions_len: usize,
     balances: [(usize, BalanceLeg); MAX_REPLACED],
-    balances_len: usize,
+    used: (usize, usize),
 }
 
 impl Emptied {
-    /// The slots with nothing in them.
-    fn of(replaced: &Replaced) -> Self {
-        let mut emptied = Self::with(replaced);
-        for (_, leg) in &mut emptied.positions {
-            leg.size = Lots(0);
-            leg.quote = Atoms(0);
-        }
-        for (_, leg) in &mut emptied.balances {
-            leg.shares = Shares(0);
-        }
-        emptied
-    }
-
-    /// The slots with the legs given.
-    fn with(tried: &Replaced) -> Self {
+    fn of(positions: &[(usize, PositionLeg)], balances: &[(usize, BalanceLeg)]) -> Self {
         const NONE: BalanceLeg = BalanceLeg {
             rate: QUOTE_RATE,
             shares: Shares(0),
         };
         let mut emptied = Self {
             positions: [(0, PositionLeg::EMPTY); MAX_REPLACED],
-            positions_len: 0,
             balances: [(0, NONE); MAX_REPLACED],
-            balances_len: 0,
+            used: (
+                positions.len().min(MAX_REPLACED),
+                balances.len().min(MAX_REPLACED),
+            ),
         };
-        for (to, held) in (emptied.positions.iter_mut()).zip(tried.positions.iter().flatten()) {
-            *to = *held;
-            emptied.positions_len += 1;
+        for (to, (slot, leg)) in emptied.positions.iter_mut().zip(positions) {
+            *to = (
+                *slot,
+                PositionLeg {
+                    instrument: leg.instrument,
+                    ..PositionLeg::EMPTY
+                },
+            );
         }
-        for (to, held) in (emptied.balances.iter_mut()).zip(tried.balances.iter().flatten()) {
-            *to = *held;
-            emptied.balances_len += 1;
+        for (to, (slot, leg)) in emptied.balances.iter_mut().zip(balances) {
+            *to = (
+                *slot,
+                BalanceLeg {
+                    rate: leg.rate,
+                    ..NONE
+                },
+            );
         }
         emptied
     }
@@ -358,8 +345,8 @@ impl Emptied {
     fn amend<'a, L: Legs>(&'a self, legs: &'a L) -> Amended<'a, &'a L> {
         Amended {
             base: legs,
-            positions: &self.positions[..self.positions_len],
-            balances: &self.balances[..self.balances_len],
+            positions: self.positions.get(..self.used.0).unwrap_or_default(),
+            balances: self.balances.get(..self.used.1).unwrap_or_default(),
         }
     }
 }

@@ -11,7 +11,7 @@ mod scan;
 mod scratch;
 mod stream;
 
-pub use kept::{Kept, MAX_REPLACED, Replaced};
+pub use kept::{Kept, MAX_REPLACED, Slotted};
 pub use report::{AssetLine, LinePart, MAX_LINES, MarginReport, report};
 pub use scratch::Scratch;
 

@@ -5,6 +5,7 @@
 mod auction;
 mod black76;
 mod carry;
+mod chart;
 mod common;
 mod deleverage;
 mod differential;
@@ -13,6 +14,7 @@ mod fill;
 mod hedges;
 mod interest;
 mod jumps;
+mod kept;
 mod laws;
 mod limits;
 mod liquidation;
