@@ -11,6 +11,7 @@ pub fn config(cases: u32) -> ProptestConfig {
     ProptestConfig {
         cases,
         max_global_rejects: cases.max(1_024),
+        max_local_rejects: cases.saturating_mul(8).max(65_536),
         failure_persistence: None,
         ..ProptestConfig::default()
     }
