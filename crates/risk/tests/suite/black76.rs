@@ -251,7 +251,7 @@ fn error(f: u64, k: u64, (sigma, t): (u32, u32)) -> i64 {
 }
 
 proptest! {
-    #![proptest_config(config(3_000))]
+    #![proptest_config(config(10_000))]
 
     /// 6.1. Values are within 1e-9 of the greater of forward and strike, and one unit.
     #[test]

@@ -47,7 +47,7 @@ fn any_fill() -> impl Strategy<Value = Traded> {
 }
 
 proptest! {
-    #![proptest_config(config(3_000))]
+    #![proptest_config(config(10_000))]
 
     /// I2, I3: over any sequence sizes sum to zero, quotes and fees sum to zero, and open interest
     /// is the sum of longs and of shorts.

@@ -59,7 +59,7 @@ fn scans(book: &TestBook, account: &TestAccount) -> [i64; 2] {
 }
 
 proptest! {
-    #![proptest_config(config(3_000))]
+    #![proptest_config(config(10_000))]
 
     /// 5.9: the scan of a union never exceeds the sum of the scans.
     #[test]
@@ -125,6 +125,29 @@ proptest! {
         let after = assess(&book, &account(&book, &values));
         prop_assert!(start.maintenance.health().0 + tolerance(&book) >= before.maintenance.health().0);
         prop_assert!(after.maintenance.health().0 + tolerance(&book) >= start.maintenance.health().0);
+    }
+
+    /// 5.9: a higher price never hurts who is only long, nor does a lower one who is only short.
+    #[test]
+    fn health_moves_with_the_price_of_a_one_sided_account(
+        (mut book, mut values) in any_portfolio(6, GROWING, 40),
+        long in any::<bool>(),
+        percent in 1u64..50,
+    ) {
+        let side = |value: &mut i64| *value = if long { value.abs() } else { -value.abs() };
+        values.legs.iter_mut().flatten().for_each(side);
+        let account = account(&book, &values);
+        let before = assess(&book, &account).maintenance.health();
+        let raised = |old: Price| price(old.mantissa() + old.mantissa() * percent / 100, old.shift());
+        for terms in &mut book.assets[1..] {
+            (terms.lot_price, terms.native_price) = (raised(terms.lot_price), raised(terms.native_price));
+        }
+        for terms in &mut book.instruments {
+            terms.mark = raised(terms.mark);
+        }
+        let after = assess(&book, &account).maintenance.health();
+        let (worse, better) = if long { (before, after) } else { (after, before) };
+        prop_assert!(better.0 + 2 * tolerance(&book) >= worse.0, "{worse:?} {better:?}");
     }
 
     /// 5.5.

@@ -1,5 +1,6 @@
-//! The risk engine against its specification: rounding, an independent implementation in rationals,
-//! the laws of margin-spec 5.9, conservation, liquidation, and the figures of `docs/risk.md`.
+//! The risk engine against its specification: rounding, an independent implementation in whole
+//! numbers, the laws of margin-spec 5.9, conservation, liquidation, limits, and the figures of
+//! `docs/risk.md`.
 
 mod auction;
 mod black76;
@@ -7,6 +8,7 @@ mod carry;
 mod chart;
 mod common;
 mod deleverage;
+mod differential;
 mod examples;
 mod fill;
 mod hedges;
@@ -14,15 +16,21 @@ mod interest;
 mod jumps;
 mod kept;
 mod laws;
+mod limits;
 mod liquidation;
 mod listing;
 mod math;
 mod matrix;
 mod num;
+mod options_laws;
+mod peaks;
+mod portfolios;
 mod precise;
 mod price;
+mod proofs;
 mod ranges;
 mod reference;
+mod reference_vectors;
 mod risk_array;
 mod series;
 mod settle;

@@ -23,7 +23,7 @@ fn saturated(exact: BigInt) -> i64 {
 }
 
 proptest! {
-    #![proptest_config(config(4_000))]
+    #![proptest_config(config(10_000))]
 
     #[test]
     fn products_are_exact(a in any::<u64>(), b in prop_oneof![any::<u64>(), any_magnitude(64)]) {
@@ -36,6 +36,45 @@ proptest! {
         let exact = ratio(BigInt::from(a) * b, BigInt::from(1) << usize::from(shift));
         prop_assert_eq!(mul_shift_floor(a, b, shift), saturated(exact.floor().to_integer()));
         prop_assert_eq!(mul_shift_ceil(a, b, shift), saturated(exact.ceil().to_integer()));
+    }
+
+    #[test]
+    fn shifted_products_of_magnitudes_round_as_named(a in any_magnitude(64), b in any_magnitude(64), shift in any::<u8>()) {
+        let exact = ratio(BigInt::from(a) * b, BigInt::from(1) << usize::from(shift.min(63)));
+        let fit = |n: BigInt| n.to_u64().unwrap_or(u64::MAX);
+        prop_assert_eq!(umul_shift_floor(a, b, shift), fit(exact.floor().to_integer()));
+        prop_assert_eq!(umul_shift_ceil(a, b, shift), fit(exact.ceil().to_integer()));
+    }
+
+    /// 1.2.
+    #[test]
+    fn a_fraction_in_millionths_is_rounded_up(fraction in any_magnitude(64)) {
+        let exact = ratio(BigInt::from(fraction) * 1_000_000, Frac40::ONE.0).ceil().to_integer();
+        prop_assert_eq!(Frac40(fraction).to_ppm_ceil().0, exact.to_u32().unwrap_or(u32::MAX));
+    }
+
+    /// 4.1: at any index, at the ends of the type too.
+    #[test]
+    fn amounts_of_any_shares_round_against_their_holder(shares in any_magnitude(63), index in any_magnitude(64)) {
+        let exact = ratio(BigInt::from(shares) * index, Index48::ONE.0);
+        let (held, owed) = (Shares(shares as i64), Shares(-(shares as i64)));
+        let index = Index48(index);
+        prop_assert_eq!(deposit_amount(held, index).0, saturated(exact.floor().to_integer()));
+        prop_assert_eq!(borrow_amount(owed, index).0, saturated(exact.ceil().to_integer()));
+        prop_assert_eq!(amount(held, index, Index48::ONE).0, saturated(exact.floor().to_integer()));
+        prop_assert_eq!(amount(owed, Index48::ONE, index).0, -saturated(exact.ceil().to_integer()));
+    }
+
+    /// 10.4: a provider's shares are rounded down.
+    #[test]
+    fn issued_shares_round_against_the_provider(amount in any_magnitude(60), shares in any_magnitude(60), equity in any_magnitude(60)) {
+        let exact = ratio(BigInt::from(amount) * shares, equity).floor().to_integer().to_u64();
+        let expected = match exact {
+            Some(0) => Err(RiskError::TooFewShares),
+            Some(minted) if shares.checked_add(minted).is_some() => Ok(IssuedShares { minted, locked: 0 }),
+            _ => Err(RiskError::TooLarge),
+        };
+        prop_assert_eq!(provide_shares(amount, shares, Atoms(equity as i64)), expected);
     }
 
     /// 1.3.

@@ -15,7 +15,7 @@ fn any_index() -> impl Strategy<Value = Index48> {
 }
 
 proptest! {
-    #![proptest_config(config(4_000))]
+    #![proptest_config(config(10_000))]
 
     #[test]
     fn deposits_floor_and_borrows_ceil(shares in any_magnitude(50), index in any_index()) {
