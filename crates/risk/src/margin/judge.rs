@@ -56,6 +56,8 @@ pub(crate) fn judge<const M: bool, const I: bool, B: Book>(
                 let again = by_peaks::<M, I, B>(book, &group, terms, rows, &peaks, shifts, scratch);
                 return again.map(|(judged, _)| judged).unwrap_or_default();
             }
+            // What decides one requirement must not depend on the other being asked for.
+            None if M && I => return apart(book, terms, totals, stride, scratch),
             None => (),
         }
     }
@@ -73,6 +75,24 @@ pub(crate) fn judge<const M: bool, const I: bool, B: Book>(
     match pass(book, &group, terms, rows, set, [0; 2], scratch) {
         (judged, [0, 0]) => judged,
         (_, shifts) => pass(book, &group, terms, rows, set, shifts, scratch).0,
+    }
+}
+
+/// Each requirement by itself.
+#[inline(never)]
+fn apart<B: Book>(
+    book: &B,
+    terms: InitialTerms,
+    totals: &Totals,
+    stride: usize,
+    scratch: &mut Scratch<'_>,
+) -> Judged {
+    let maintenance = judge::<true, false, B>(book, terms, totals, stride, scratch);
+    let initial = judge::<false, true, B>(book, terms, totals, stride, scratch);
+    Judged {
+        maintenance: maintenance.maintenance,
+        maintenance_moved: maintenance.maintenance_moved,
+        ..initial
     }
 }
 
@@ -141,7 +161,7 @@ fn by_all<const M: bool, const I: bool, const N: usize, B: Book>(
         };
         start += rows.stride;
         let asset = Judging::new(book, terms.stance, row);
-        let options = if asset.is_quiet || row[lane::OPTION_LEGS] == 0 {
+        let options = if row[lane::OPTION_LEGS] == 0 {
             &zeros
         } else if let Some(whole) = losses.first_chunk::<N>() {
             whole
@@ -209,8 +229,6 @@ pub(crate) struct Judging {
     pub row: RowTerms,
     /// `Ok` unless a stance asks.
     pub tier: Tier,
-    /// Judged without a scan.
-    pub is_quiet: bool,
 }
 
 impl Judging {
@@ -226,17 +244,13 @@ impl Judging {
             Stance::Plain => Tier::Ok,
             _ => book.quality(index).tier,
         };
-        let is_quiet = stance == Stance::InFavour && tier >= Tier::Stale;
         let mut row = RowTerms::of(&terms);
-        if is_quiet {
-            row.range = 0;
-        }
+        row.is_quiet = stance == Stance::InFavour && tier >= Tier::Stale;
         Self {
             index,
             terms,
             row,
             tier,
-            is_quiet,
         }
     }
 }
@@ -299,7 +313,8 @@ fn exposure<const R: usize>(row: &Header) -> (i64, u64) {
     )
 }
 
-/// What an equity moves by where the price is in doubt (2.6).
+/// What an equity moves by where the price is in doubt (2.6). Initial has counted the worse of band and
+/// stable price already (4.3): against the account the worst of all counts, once.
 pub(crate) fn doubt<const R: usize, B: Book>(
     book: &B,
     asset: &Judging,
@@ -309,23 +324,25 @@ pub(crate) fn doubt<const R: usize, B: Book>(
     let (delta, size) = exposure::<R>(row);
     let quality = book.quality(asset.index);
     let (stale_down, stale_up) = stale_bounds(quality.bound_down, quality.bound_up);
+    let long = delta > 0;
+    let pick = |down: Frac40, up: Frac40| if long { down } else { up };
     match (stance, asset.tier) {
         (Stance::Plain, _) | (_, Tier::Ok) | (Stance::InFavour, Tier::Wide) => 0,
-        (Stance::Against, Tier::Wide | Tier::Diverged) => {
-            let bound = if delta > 0 {
-                quality.bound_down
-            } else {
-                quality.bound_up
+        (Stance::Against, tier) => {
+            let share = match tier {
+                Tier::Stale | Tier::Invalid => pick(Frac40::ONE, stale_up),
+                _ => pick(quality.bound_down, quality.bound_up),
             };
-            -over_distance(size, bound)
+            let counted = match R {
+                INITIAL => pick(asset.terms.down, asset.terms.up),
+                _ => Frac40(0),
+            };
+            let all = over_distance(size, share.max(counted));
+            over_distance(size, counted).saturating_sub(all)
         }
-        (Stance::Against, Tier::Stale | Tier::Invalid) if delta > 0 => {
-            -over_distance(size, Frac40::ONE)
+        (Stance::InFavour, Tier::Diverged) => {
+            over_distance(size, pick(quality.bound_up, quality.bound_down))
         }
-        (Stance::Against, Tier::Stale | Tier::Invalid) => -over_distance(size, stale_up),
-        (Stance::InFavour, Tier::Diverged) if delta > 0 => over_distance(size, quality.bound_up),
-        (Stance::InFavour, Tier::Diverged) => over_distance(size, quality.bound_down),
-        (Stance::InFavour, _) if delta > 0 => over_distance(size, stale_up),
-        (Stance::InFavour, _) => over_distance(size, stale_down),
+        (Stance::InFavour, _) => over_distance(size, pick(stale_up, stale_down)),
     }
 }

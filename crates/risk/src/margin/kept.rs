@@ -271,13 +271,11 @@ impl Sums {
         (moves, peaks): (&Moves, &Peaks),
         work: &mut Work<KEPT>,
     ) -> bool {
-        const QUIET: [i64; KEPT] = [0; KEPT];
         match self {
             Self::Peaks(sums) => sums.add::<MAINTENANCE>(row, &asset.row, ONE, peaks),
             Self::Full(sums, charges) => {
-                let options = if asset.is_quiet { &QUIET } else { losses };
                 let set = Set { moves, peaks };
-                add_maintenance(sums, (row, options), &asset.row, set, work);
+                add_maintenance(sums, (row, losses), &asset.row, set, work);
                 charges.add(row, &asset.terms);
                 true
             }

@@ -142,10 +142,12 @@ pub enum Stance {
     #[default]
     Plain,
     /// For what leaves an account: Wide and Diverged at the bound that is worse for it; Stale and
-    /// Invalid as nothing where it is long and at the upper bound plus 10% where it is short.
+    /// Invalid as nothing where it is long and at the upper bound plus 10% where it is short. Initial,
+    /// which values at the band and the stable price, takes the worst of all, once.
     Against,
     /// For who may be liquidated: Diverged at the bound that is better for the account; Stale and
-    /// Invalid at that bound and 10% beyond it, without a scan.
+    /// Invalid at that bound and 10% beyond it, without a loss in any scenario (gains still carry
+    /// the losses of others, else a hedge would turn against its holder).
     InFavour,
 }
 

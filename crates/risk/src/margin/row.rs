@@ -38,6 +38,8 @@ pub(crate) struct RowTerms {
     pub own: u64,
     basis_rate: u64,
     unwind_rate: u64,
+    /// Nothing of the asset is lost in any scenario: a stale price in the account's favour (2.6).
+    pub is_quiet: bool,
 }
 
 impl RowTerms {
@@ -59,6 +61,7 @@ impl RowTerms {
             own: ONE.wrapping_sub(b.wrapping_mul(b)),
             basis_rate: u64::from(terms.basis_rate.0).min(ONE),
             unwind_rate: u64::from(terms.unwind_rate.0).min(ONE),
+            is_quiet: false,
         }
     }
 

@@ -159,6 +159,9 @@ impl PeakSums {
             return false;
         }
 
+        if terms.is_quiet {
+            lost = 0;
+        }
         let (lost, gained) = (lost as i64, gained as i64);
         let (up, down, worst) = if long {
             (gained.wrapping_neg(), lost, peaks.down_number)
@@ -244,6 +247,11 @@ impl<const N: usize> FullSums<N> {
         set: Set<'_>,
         losses: &mut [i64; N],
     ) {
+        if terms.is_quiet {
+            for loss in losses.iter_mut() {
+                *loss = (*loss).min(0);
+            }
+        }
         let size = measure(row, linear, plain, terms.range, set.peaks);
         let multiplier = terms.multiplier(size);
         row[lane::NET[R]] = linear.net;

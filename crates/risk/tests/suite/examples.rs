@@ -147,9 +147,18 @@ fn prices_in_doubt_count_as_the_table_says() {
     }
     for tier in [Tier::Stale, Tier::Invalid] {
         assert_eq!(moved(&long, tier, Stance::Against), held(-1_000));
-        assert_eq!(moved(&short, tier, Stance::Against), held(-120));
-        for account in [&long, &short] {
-            assert_eq!(moved(account, tier, Stance::InFavour), (120 * USD, 0));
+        // 1.02 * 1.1 - 1 = 12.2%, and 1 - 0.98 * 0.9 = 11.8%; up to an atom of rounding.
+        for (account, stance, percent, scan) in [
+            (&short, Stance::Against, -122, 100),
+            (&long, Stance::InFavour, 122, 0),
+            (&short, Stance::InFavour, 118, 0),
+        ] {
+            let (found, left) = moved(account, tier, stance);
+            assert!(
+                (found - percent * USD).abs() <= 1,
+                "{tier:?} {stance:?} {found}"
+            );
+            assert_eq!(left, scan);
         }
     }
 }

@@ -167,13 +167,13 @@ pub fn equities(book: &TestBook, account: &impl Legs, terms: InitialTerms) -> Ex
             .map(|asset| fine(asset.spot) + &asset.result);
         worth.fold(fine(cash), |sum, worth| sum + worth)
     };
-    let doubts = |assets: &BTreeMap<u8, Holding>| -> BigInt {
-        let each = assets.iter();
-        each.map(|(index, asset)| doubt(book, *index, asset, terms.stance))
-            .sum()
-    };
+    let stance = terms.stance;
+    let doubts: BigInt = maintenance
+        .iter()
+        .map(|(index, asset)| doubt(book, *index, asset, stance, 0))
+        .sum();
 
-    let (mut bare, mut gains) = (fine(cash) + doubts(&initial), BigInt::zero());
+    let (mut bare, mut gains) = (fine(cash), BigInt::zero());
     for (index, asset) in &initial {
         let delta = delta(book, *index, asset);
         let listed = book.asset(*index);
@@ -183,6 +183,7 @@ pub fn equities(book: &TestBook, account: &impl Legs, terms: InitialTerms) -> Ex
             listed.up
         };
         bare += fine(asset.spot) - delta.abs() * share.0;
+        bare += doubt(book, *index, asset, stance, share.0);
         if !asset.result.is_positive() {
             bare += &asset.result;
         } else if terms.gains == Gains::Counted {
@@ -191,7 +192,7 @@ pub fn equities(book: &TestBook, account: &impl Legs, terms: InitialTerms) -> Ex
     }
     ExactEquities {
         net: total(&plain),
-        maintenance: total(&maintenance) + doubts(&maintenance),
+        maintenance: total(&maintenance) + doubts,
         initial: bare + gains.min(fine(book.group.upnl_cap.0.max(0))),
     }
 }
@@ -211,29 +212,29 @@ fn delta(book: &TestBook, index: u8, asset: &Holding) -> BigInt {
 }
 
 /// What an equity moves by where an asset's price is in doubt (2.6).
-fn doubt(book: &TestBook, index: u8, asset: &Holding, stance: Stance) -> BigInt {
+fn doubt(book: &TestBook, index: u8, asset: &Holding, stance: Stance, counted: u64) -> BigInt {
     let delta = delta(book, index, asset);
     let quality = book.quality(index);
+    let one = 1u64 << 40;
     let (down, up) = (quality.bound_down.0, quality.bound_up.0);
-    // Ten percent of 2^40, ceil.
-    let stale = if quality.tier >= Tier::Stale {
-        109_951_162_778
-    } else {
-        0
-    };
+    // Bounds a tenth farther: (1 + up) * 1.1 - 1 and 1 - (1 - down) * 0.9, ceil.
+    let stale_up = ((one + up) * 11).div_ceil(10) - one;
+    let stale_down = one - (one - down) * 9 / 10;
     let long = delta.is_positive();
+    let stale = quality.tier >= Tier::Stale;
     let share = match (stance, quality.tier, long) {
         (Stance::Plain, _, _) | (_, Tier::Ok, _) | (Stance::InFavour, Tier::Wide, _) => 0,
-        (Stance::Against, Tier::Stale | Tier::Invalid, true) => 1 << 40,
-        (Stance::Against, _, true) | (Stance::InFavour, _, false) => down + stale,
-        (Stance::Against, _, false) | (Stance::InFavour, _, true) => up + stale,
+        (Stance::Against, _, true) if stale => one,
+        (Stance::Against, _, false) | (Stance::InFavour, _, true) if stale => stale_up,
+        (Stance::InFavour, _, false) if stale => stale_down,
+        (Stance::Against, _, true) | (Stance::InFavour, _, false) => down,
+        (Stance::Against, _, false) | (Stance::InFavour, _, true) => up,
     };
-    let moved = delta.abs() * share;
     if stance == Stance::InFavour {
-        moved
-    } else {
-        -moved
+        return delta.abs() * share;
     }
+    // Against the account only what goes beyond the distance counted already.
+    -(delta.abs() * share.saturating_sub(counted))
 }
 
 /// Whether an asset is judged without a scan (2.6).
@@ -304,7 +305,9 @@ pub fn requirement(book: &TestBook, account: &impl Legs, which: Which, stance: S
         .map(|(index, asset)| {
             let mut scan = scan(book, *index, asset, which, parts);
             if is_quiet(book, *index, stance) {
-                scan.losses.fill(BigInt::zero());
+                for loss in &mut scan.losses {
+                    *loss = loss.clone().min(BigInt::zero());
+                }
             }
             (*index, asset, scan)
         })
