@@ -39,6 +39,9 @@ quantity! {
 
 quantity! {
     /// Cumulative carry of one side of a market: atoms per lot with 48 fractional bits (1.2, 7.2).
+    ///
+    /// Aligned to 8 on every machine, like the stored bytes: SBPF has no wider alignment.
+    #[repr(C, packed(8))]
     Carry48(i128)
 }
 quantity! {

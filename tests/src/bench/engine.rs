@@ -51,6 +51,7 @@ fn rows(
         ("engine", Operation::Both),
         ("engine_maintenance", Operation::Maintenance),
         ("engine_initial", Operation::Initial),
+        ("replace", Operation::Replace),
     ] {
         figures.set(row, shape, run(stage, program, margin, operation)?);
     }

@@ -7,10 +7,11 @@ use crate::book::{
 use crate::margin::judge::{Judging, OptionCharges, doubt};
 use crate::margin::moves::{Moves, Peaks};
 use crate::margin::row::ONE;
-use crate::margin::scan::{FullSums, MAINTENANCE, PeakSums, Set, Work, add_maintenance};
+use crate::margin::scan::{FullSums, MAINTENANCE, PeakSums, Set, Single, add_maintenance};
 use crate::margin::scratch::{HEADER, Header, Scratch, lane, stride};
 use crate::margin::stream::{Totals, put_balance, put_position, stream};
 use crate::margin::{Health, InitialTerms, Stance, assess};
+use crate::price::Tier;
 use crate::units::{Atoms, Shares};
 
 /// Scenarios of the standard set; of another set no sums are kept.
@@ -23,41 +24,55 @@ const OPEN: usize = 2 * MAX_REPLACED;
 /// Legs by slot: positions, and balances.
 pub type Slotted<'s> = (&'s [(usize, PositionLeg)], &'s [(usize, BalanceLeg)]);
 
-/// An asset whose legs are replaced: its row without them.
+/// An asset whose legs are replaced: where its row without them starts in the scratch, if it has one.
 #[derive(Clone, Copy, Debug)]
 struct OpenRow {
     index: u8,
-    asset: Judging,
+    start: Option<usize>,
+}
+
+/// A copy of such a row, with the tried legs in it.
+struct TriedRow {
     header: Header,
     losses: [i64; KEPT],
 }
 
-/// What the other rows come to.
-#[derive(Clone, Copy, Debug)]
-enum Sums {
-    Peaks(PeakSums),
-    Full(FullSums<KEPT>, OptionCharges),
+/// Which of the sums are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Peaks,
+    Full,
     /// Another scenario set, or peaks that do not decide: every try is judged anew.
-    None,
+    Anew,
 }
 
-/// An account's Maintenance, kept so that some of its slots can be tried with other legs.
+/// An account's Maintenance, kept so that some of its slots can be tried with other legs. The rows stay
+/// in the scratch that it was made with: nothing else may be judged there until the last try.
 ///
 /// [`Kept::try_legs`] finds what [`super::maintenance`] finds of the account so changed, to the atom:
 /// sums of integers do not depend on their order. Where the sums do not hold it judges anew.
 #[derive(Debug)]
 pub struct Kept<'a, B, L> {
+    base: Base<'a, B, L>,
+    mode: Mode,
+    by_peaks: PeakSums,
+    by_all: FullSums<KEPT>,
+    charges: OptionCharges,
+}
+
+/// What every try begins with.
+#[derive(Debug)]
+struct Base<'a, B, L> {
     book: &'a B,
     legs: &'a L,
     stance: Stance,
     totals: Totals,
     moved: i64,
-    sums: Sums,
     open: [Option<OpenRow>; OPEN],
     terms: [Option<InstrumentTerms>; MAX_REPLACED],
     peaks: Peaks,
     moves: Moves,
-    work: Work<KEPT>,
+    stride: usize,
 }
 
 impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
@@ -83,33 +98,159 @@ impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
         let options =
             totals.options || (terms.iter().flatten()).any(|terms| terms.kind.is_option());
         let mut kept = Self {
-            book,
-            legs,
-            stance,
-            totals,
-            moved: 0,
-            sums: match (options, book.scenarios().len()) {
-                _ if !fits => Sums::None,
-                (true, KEPT) => Sums::Full(FullSums::new(0), OptionCharges::default()),
-                (true, _) => Sums::None,
-                (false, _) => Sums::Peaks(PeakSums::default()),
+            base: Base {
+                book,
+                legs,
+                stance,
+                totals,
+                moved: 0,
+                open: [None; OPEN],
+                terms,
+                peaks: Peaks::of(&book.group().extremes),
+                moves: Moves::of(book.scenarios()),
+                stride,
             },
-            open: [None; OPEN],
-            terms,
-            peaks: Peaks::of(&book.group().extremes),
-            moves: Moves::of(book.scenarios()),
-            work: Work::new(),
+            mode: match (options, book.scenarios().len()) {
+                _ if !fits => Mode::Anew,
+                (true, KEPT) => Mode::Full,
+                (true, _) => Mode::Anew,
+                (false, _) => Mode::Peaks,
+            },
+            by_peaks: PeakSums::default(),
+            by_all: FullSums::new(0),
+            charges: OptionCharges::default(),
         };
-        kept.open_rows(balances);
-        kept.add_rows(stride, scratch);
+        kept.base.open_rows(balances);
+        kept.add_rows(scratch);
         kept
     }
 
+    /// Sums the rows, but for the open ones, which stay in the scratch as they are.
+    fn add_rows(&mut self, scratch: &mut Scratch<'_>) {
+        let mut work = Single::new();
+        for number in 0..self.base.totals.rows {
+            let start = number * self.base.stride;
+            let Some((row, losses)) = scratch.row(start, self.base.stride) else {
+                return;
+            };
+            let index = row[lane::ASSET] as u8;
+            if self.base.keeps_open(index, start) {
+                continue;
+            }
+            self.add_row(row, losses.first_chunk::<KEPT>(), index, &mut work);
+        }
+    }
+
+    #[inline(never)]
+    fn add_row(
+        &mut self,
+        row: &mut Header,
+        losses: Option<&[i64; KEPT]>,
+        index: u8,
+        work: &mut Single<KEPT>,
+    ) {
+        const NONE: [i64; KEPT] = [0; KEPT];
+        let asset = Judging::of(self.base.book, self.base.stance, index);
+        match (self.mode, losses) {
+            (Mode::Peaks, _) => {
+                let sums = &mut self.by_peaks;
+                if !sums.add::<MAINTENANCE>(row, &asset.row, ONE, &self.base.peaks) {
+                    self.mode = Mode::Anew;
+                }
+            }
+            (Mode::Full, Some(losses)) => {
+                let set = Set {
+                    moves: &self.base.moves,
+                    peaks: &self.base.peaks,
+                };
+                let held = row[lane::OPTION_LEGS] != 0;
+                let found = (&mut *row, if held { losses } else { &NONE });
+                add_maintenance(&mut self.by_all, found, &asset.row, set, work);
+                self.charges.add(row, &asset.terms);
+            }
+            _ => self.mode = Mode::Anew,
+        }
+        if asset.tier != Tier::Ok {
+            let moved = doubt::<MAINTENANCE, B>(self.base.book, &asset, self.base.stance, row);
+            self.base.moved = self.base.moved.saturating_add(moved);
+        }
+    }
+
+    /// Maintenance with these legs in the named slots; a slot without one stays empty.
+    pub fn try_legs(&mut self, tried: Slotted<'_>, scratch: &mut Scratch<'_>) -> Health {
+        let options = (tried.0.iter().zip(self.base.terms.iter().flatten()))
+            .any(|((_, leg), terms)| terms.kind.is_option() && leg.size.0 != 0);
+        // The engine looks at every scenario exactly where an option is held.
+        let holds = self.base.totals.options || options;
+        let found = match self.mode {
+            Mode::Peaks if !holds => self.try_by_peaks(&tried, scratch),
+            Mode::Full if holds => self.try_by_all(&tried, scratch),
+            _ => None,
+        };
+        if let Some(health) = found {
+            return health;
+        }
+        // Judging anew writes over the rows that are kept.
+        self.mode = Mode::Anew;
+        self.anew(tried, scratch)
+    }
+
+    #[inline(never)]
+    fn try_by_peaks(&self, tried: &Slotted<'_>, scratch: &mut Scratch<'_>) -> Option<Health> {
+        let mut sums = self.by_peaks;
+        let base = &self.base;
+        let equity = base.place(tried, scratch, |row, asset| {
+            sums.add::<MAINTENANCE>(&mut row.header, &asset.row, ONE, &base.peaks)
+        })?;
+        let parts = sums.finish(base.book.group().gross_min);
+        (sums.common.shift_needed() == 0).then_some(Health {
+            equity,
+            requirement: parts.total(),
+        })
+    }
+
+    #[inline(never)]
+    fn try_by_all(&self, tried: &Slotted<'_>, scratch: &mut Scratch<'_>) -> Option<Health> {
+        let (mut sums, mut charges) = (self.by_all, self.charges);
+        let base = &self.base;
+        let mut work = Single::new();
+        let set = Set {
+            moves: &base.moves,
+            peaks: &base.peaks,
+        };
+        let equity = base.place(tried, scratch, |row, asset| {
+            let found = (&mut row.header, &row.losses);
+            add_maintenance(&mut sums, found, &asset.row, set, &mut work);
+            charges.add(&row.header, &asset.terms);
+            true
+        })?;
+        let parts = charges.on(sums.finish(base.book.group().gross_min));
+        (sums.common.shift_needed() == 0).then_some(Health {
+            equity,
+            requirement: parts.total(),
+        })
+    }
+
+    fn anew(&self, (positions, balances): Slotted<'_>, scratch: &mut Scratch<'_>) -> Health {
+        let terms = InitialTerms {
+            stance: self.base.stance,
+            ..InitialTerms::COUNTED
+        };
+        let legs = Amended {
+            base: self.base.legs,
+            balances,
+            positions,
+        };
+        assess::<true, false, B, _>(self.base.book, &legs, terms, scratch).maintenance
+    }
+}
+
+impl<B: Book, L: Legs> Base<'_, B, L> {
     /// An empty row for each asset besides the quote that a replaced leg is of.
     fn open_rows(&mut self, balances: &[(usize, BalanceLeg)]) {
         let positions = self.terms;
         let positions = positions.iter().flatten().map(|terms| terms.asset);
-        let (book, stance) = (self.book, self.stance);
+        let book = self.book;
         let balances = balances.iter().map(|(_, leg)| book.rate(leg.rate).asset);
         for index in positions.chain(balances) {
             let known = self.open.iter().flatten().any(|row| row.index == index);
@@ -117,118 +258,89 @@ impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
                 continue;
             }
             if let Some(free) = self.open.iter_mut().find(|row| row.is_none()) {
-                let mut header = [0; HEADER];
-                header[lane::ASSET] = i64::from(index);
-                *free = Some(OpenRow {
-                    index,
-                    asset: Judging::of(book, stance, index),
-                    header,
-                    losses: [0; KEPT],
-                });
+                *free = Some(OpenRow { index, start: None });
             }
         }
     }
 
-    /// Sums the rows, but for the open ones, which are taken over as they are.
-    fn add_rows(&mut self, stride: usize, scratch: &mut Scratch<'_>) {
-        for (row, losses) in scratch.each(self.totals.rows, stride) {
-            let index = row[lane::ASSET] as u8;
-            if let Some(open) = self
-                .open
-                .iter_mut()
-                .flatten()
-                .find(|open| open.index == index)
-            {
-                open.header = *row;
-                if row[lane::OPTION_LEGS] != 0 {
-                    for (to, from) in open.losses.iter_mut().zip(&*losses) {
-                        *to = *from;
-                    }
-                }
-                continue;
-            }
-            let asset = Judging::of(self.book, self.stance, index);
-            let mut options = [0; KEPT];
-            if row[lane::OPTION_LEGS] != 0 {
-                for (to, from) in options.iter_mut().zip(&*losses) {
-                    *to = *from;
-                }
-            }
-            let set = (&self.moves, &self.peaks);
-            if !self.sums.add(row, &options, &asset, set, &mut self.work) {
-                self.sums = Sums::None;
-            }
-            if asset.tier != crate::price::Tier::Ok {
-                let moved = doubt::<MAINTENANCE, B>(self.book, &asset, self.stance, row);
-                self.moved = self.moved.saturating_add(moved);
+    /// Notes where the row of an open asset is.
+    fn keeps_open(&mut self, index: u8, start: usize) -> bool {
+        for open in self.open.iter_mut().flatten() {
+            if open.index == index {
+                open.start = Some(start);
+                return true;
             }
         }
+        false
     }
 
-    /// Maintenance with these legs in the named slots; a slot without one stays empty.
-    pub fn try_legs(&mut self, tried: Slotted<'_>, scratch: &mut Scratch<'_>) -> Health {
-        match self.from_sums(tried) {
-            Some(health) => health,
-            None => self.anew(tried, scratch),
-        }
-    }
-
-    fn from_sums(&mut self, tried: Slotted<'_>) -> Option<Health> {
-        let mut totals = self.totals;
-        let mut moved = self.moved;
-        let mut sums = self.sums;
-        let mut options = totals.options;
-        for ((_, leg), terms) in tried.0.iter().zip(self.terms.iter().flatten()) {
-            options |= terms.kind.is_option() && leg.size.0 != 0;
-        }
-        if options != matches!(sums, Sums::Full(..)) || matches!(sums, Sums::None) {
-            return None;
-        }
-
-        let mut placed = 0usize;
-        for place in 0..OPEN {
-            let Some(mut row) = self.open[place] else {
-                break;
-            };
-            placed += self.put(tried, &mut row, &mut totals);
-            let set = (&self.moves, &self.peaks);
-            if !sums.add(
-                &mut row.header,
-                &row.losses,
-                &row.asset,
-                set,
-                &mut self.work,
-            ) {
+    /// Puts the tried legs into copies of the open rows and hands each to `add`; returns the equity.
+    /// `None` where `add` says no, or a leg is of no open row.
+    fn place(
+        &self,
+        tried: &Slotted<'_>,
+        scratch: &mut Scratch<'_>,
+        mut add: impl FnMut(&mut TriedRow, &Judging) -> bool,
+    ) -> Option<Atoms> {
+        let (mut totals, mut moved) = (self.totals, self.moved);
+        let mut placed = self.put_quote(tried, &mut totals);
+        for open in self.open.iter().flatten() {
+            let mut row = self.copied(open, scratch)?;
+            placed += self.put(tried, open.index, &mut row, &mut totals);
+            let asset = Judging::of(self.book, self.stance, open.index);
+            if !add(&mut row, &asset) {
                 return None;
             }
-            if row.asset.tier != crate::price::Tier::Ok {
-                let by = doubt::<MAINTENANCE, B>(self.book, &row.asset, self.stance, &row.header);
+            if asset.tier != Tier::Ok {
+                let by = doubt::<MAINTENANCE, B>(self.book, &asset, self.stance, &row.header);
                 moved = moved.saturating_add(by);
             }
         }
-        placed += self.put_quote(tried, &mut totals);
-        if placed != tried.0.len() + tried.1.len() {
-            return None;
-        }
-        let requirement = sums.total(self.book)?;
-        Some(Health {
-            equity: Atoms(totals.maintenance.saturating_add(moved)),
-            requirement,
+        let all = placed == tried.0.len() + tried.1.len();
+        all.then_some(Atoms(totals.maintenance.saturating_add(moved)))
+    }
+
+    /// An open row as it is without its legs; the losses of a row without options are not read.
+    #[inline]
+    fn copied(&self, open: &OpenRow, scratch: &mut Scratch<'_>) -> Option<TriedRow> {
+        let Some(start) = open.start else {
+            let mut header = [0; HEADER];
+            header[lane::ASSET] = i64::from(open.index);
+            return Some(TriedRow {
+                header,
+                losses: [0; KEPT],
+            });
+        };
+        let (header, losses) = scratch.row(start, self.stride)?;
+        let losses = if header[lane::OPTION_LEGS] != 0 {
+            *losses.first_chunk::<KEPT>()?
+        } else {
+            [0; KEPT]
+        };
+        Some(TriedRow {
+            header: *header,
+            losses,
         })
     }
 
-    /// The tried legs of a row's asset into a copy of the row; how many they are.
-    fn put(&self, tried: Slotted<'_>, row: &mut OpenRow, totals: &mut Totals) -> usize {
+    /// The tried legs of an asset into a copy of its row; how many they are.
+    fn put(
+        &self,
+        tried: &Slotted<'_>,
+        index: u8,
+        row: &mut TriedRow,
+        totals: &mut Totals,
+    ) -> usize {
         let mut placed = 0;
         for ((_, leg), terms) in tried.0.iter().zip(self.terms.iter().flatten()) {
-            if terms.asset == row.index {
+            if terms.asset == index {
                 let into = (&mut row.header, &mut row.losses[..]);
                 put_position(self.book, leg, terms, totals, into);
                 placed += 1;
             }
         }
         for (_, leg) in tried.1 {
-            if leg.rate != QUOTE_RATE && self.book.rate(leg.rate).asset == row.index {
+            if leg.rate != QUOTE_RATE && self.book.rate(leg.rate).asset == index {
                 put_balance(self.book, leg, totals, Some(&mut row.header));
                 placed += 1;
             }
@@ -236,7 +348,7 @@ impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
         placed
     }
 
-    fn put_quote(&self, tried: Slotted<'_>, totals: &mut Totals) -> usize {
+    fn put_quote(&self, tried: &Slotted<'_>, totals: &mut Totals) -> usize {
         let mut placed = 0;
         for (_, leg) in tried.1 {
             if leg.rate == QUOTE_RATE {
@@ -245,56 +357,6 @@ impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
             }
         }
         placed
-    }
-
-    fn anew(&self, (positions, balances): Slotted<'_>, scratch: &mut Scratch<'_>) -> Health {
-        let terms = InitialTerms {
-            stance: self.stance,
-            ..InitialTerms::COUNTED
-        };
-        let legs = Amended {
-            base: self.legs,
-            balances,
-            positions,
-        };
-        assess::<true, false, B, _>(self.book, &legs, terms, scratch).maintenance
-    }
-}
-
-impl Sums {
-    /// Adds a row; `false` where the peaks do not decide it.
-    fn add(
-        &mut self,
-        row: &mut Header,
-        losses: &[i64; KEPT],
-        asset: &Judging,
-        (moves, peaks): (&Moves, &Peaks),
-        work: &mut Work<KEPT>,
-    ) -> bool {
-        match self {
-            Self::Peaks(sums) => sums.add::<MAINTENANCE>(row, &asset.row, ONE, peaks),
-            Self::Full(sums, charges) => {
-                let set = Set { moves, peaks };
-                add_maintenance(sums, (row, losses), &asset.row, set, work);
-                charges.add(row, &asset.terms);
-                true
-            }
-            Self::None => true,
-        }
-    }
-
-    /// The requirement; `None` where losses are too large to be squared as they are.
-    fn total<B: Book>(&self, book: &B) -> Option<Atoms> {
-        let gross_min = book.group().gross_min;
-        match self {
-            Self::Peaks(sums) if sums.common.shift_needed() == 0 => {
-                Some(sums.finish(gross_min).total())
-            }
-            Self::Full(sums, charges) if sums.common.shift_needed() == 0 => {
-                Some(charges.on(sums.finish(gross_min)).total())
-            }
-            _ => None,
-        }
     }
 }
 

@@ -214,7 +214,11 @@ impl Linear {
     /// The legs' loss at every place of [`Moves::place`], in the requirement's column; gains are
     /// negative.
     #[inline]
-    pub fn losses<const R: usize>(&self, moves: &Moves, places: &mut [[i64; 2]; PLACES]) {
+    pub fn losses<const R: usize, const C: usize>(
+        &self,
+        moves: &Moves,
+        places: &mut [[i64; C]; PLACES],
+    ) {
         let long = self.net > 0;
         let (pairs, _) = places[1..].as_chunks_mut::<2>();
         for (pair, by) in pairs.iter_mut().zip(moves.each()) {

@@ -217,6 +217,22 @@ impl<const N: usize> Work<N> {
     }
 }
 
+/// The same for one requirement.
+#[derive(Debug)]
+pub(crate) struct Single<const N: usize> {
+    losses: [i64; N],
+    places: [[i64; 1]; PLACES],
+}
+
+impl<const N: usize> Single<N> {
+    pub fn new() -> Self {
+        Self {
+            losses: [0; N],
+            places: [[0]; PLACES],
+        }
+    }
+}
+
 /// The scenario set of one judgement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Set<'a> {
@@ -334,10 +350,10 @@ pub(crate) fn add_row<const M: bool, const I: bool, const N: usize>(
         Linear::of::<INITIAL>(row, terms.range),
     ];
     if M {
-        linears[0].losses::<MAINTENANCE>(set.moves, &mut work.places);
+        linears[0].losses::<MAINTENANCE, 2>(set.moves, &mut work.places);
     }
     if I {
-        linears[1].losses::<INITIAL>(set.moves, &mut work.places);
+        linears[1].losses::<INITIAL, 2>(set.moves, &mut work.places);
     }
     let mut plain = plain_losses::<M, I, N>(options, set.moves, work);
     // Losses are within 2^57 unless there are many lots (2^23 times 2^31) or a huge net.
@@ -364,17 +380,25 @@ pub(crate) fn add_maintenance<const N: usize>(
     (row, options): (&mut Header, &[i64; N]),
     terms: &RowTerms,
     set: Set<'_>,
-    work: &mut Work<N>,
+    work: &mut Single<N>,
 ) {
     let linear = Linear::of::<MAINTENANCE>(row, terms.range);
-    linear.losses::<MAINTENANCE>(set.moves, &mut work.places);
-    let [mut plain, _] = plain_losses::<true, false, N>(options, set.moves, work);
-    if row[lane::OPTION_LOTS] >> 23 != 0 || linear.net.unsigned_abs() >> 54 != 0 {
-        plain = plain.min(MAX_JUDGED_LOSS as u64);
-        bound(&mut work.losses);
+    linear.losses::<MAINTENANCE, 1>(set.moves, &mut work.places);
+    let mut greatest = 0i64;
+    for index in 0..N {
+        let place = usize::from(set.moves.place[index]) & (PLACES - 1);
+        let loss = options[index].wrapping_add(work.places[place][0]);
+        work.losses[index] = loss;
+        greatest = greatest.max(loss);
     }
-    let found = (&linear, plain);
-    sums.add::<MAINTENANCE>(row, found, (terms, ONE), set, &mut work.losses[0]);
+    if row[lane::OPTION_LOTS] >> 23 != 0 || linear.net.unsigned_abs() >> 54 != 0 {
+        greatest = greatest.min(MAX_JUDGED_LOSS);
+        for loss in &mut work.losses {
+            *loss = (*loss).clamp(-MAX_JUDGED_LOSS, MAX_JUDGED_LOSS);
+        }
+    }
+    let found = (&linear, greatest.unsigned_abs());
+    sums.add::<MAINTENANCE>(row, found, (terms, ONE), set, &mut work.losses);
 }
 
 #[inline(never)]

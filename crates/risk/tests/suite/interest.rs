@@ -309,6 +309,6 @@ proptest! {
             state = plan.after;
         }
         let difference = (paid - whole.step.0).abs();
-        prop_assert!(difference * 4_000 <= whole.step.0.abs() + 4_000 * i128::from(LEAST_STEP), "{difference} of {}", whole.step.0);
+        prop_assert!(difference * 4_000 <= whole.step.0.abs() + 4_000 * i128::from(LEAST_STEP), "{difference} of {}", { whole.step.0 });
     }
 }

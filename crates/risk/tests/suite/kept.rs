@@ -11,6 +11,7 @@ fn kept_equals_anew(
     tries: &[(i64, i64, i64)],
 ) {
     let mut lanes = vec![0; Scratch::MAX_LANES];
+    let mut others = vec![0; Scratch::MAX_LANES];
     for stance in [Stance::Plain, Stance::InFavour] {
         let positions: Vec<_> = account
             .position(slots.0)
@@ -56,6 +57,7 @@ fn kept_equals_anew(
                 positions: &tried,
                 balances: &changed,
             };
+            let mut scratch = Scratch::new(&mut others);
             let anew = match stance {
                 Stance::InFavour => maintenance_in_favour(book, &amended, &mut scratch),
                 _ => maintenance(book, &amended, &mut scratch),

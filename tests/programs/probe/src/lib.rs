@@ -10,7 +10,9 @@
 use core::hint::black_box;
 
 use bytemuck::{cast_slice, from_bytes};
-use keel_risk::{InitialTerms, Scratch, both, initial, maintenance};
+use keel_risk::{
+    InitialTerms, Kept, Legs, Lots, PositionLeg, Scratch, Stance, both, initial, maintenance,
+};
 use keel_state::{
     BookView, DISCRIMINATOR_BYTES, MarginAccount, MarginView, Position, RiskBook, Workspace,
 };
@@ -28,10 +30,12 @@ pub enum Operation {
     Maintenance = 0,
     Initial = 1,
     Both = 2,
+    /// Keeps the sums with the first and the last position open, each run then tries other sizes.
+    Replace = 3,
 }
 
 impl Operation {
-    const ALL: [Self; 3] = [Self::Maintenance, Self::Initial, Self::Both];
+    const ALL: [Self; 4] = [Self::Maintenance, Self::Initial, Self::Both, Self::Replace];
 }
 
 pub fn process(_: &Pubkey, accounts: &[AccountInfo], data: &[u8]) -> ProgramResult {
@@ -58,8 +62,21 @@ pub fn process(_: &Pubkey, accounts: &[AccountInfo], data: &[u8]) -> ProgramResu
     let mut scratch = workspace.scratch();
 
     let mut found = [0; 4];
-    for _ in 0..times {
-        found = run(operation, &view, &legs, &mut scratch);
+    if operation == Operation::Replace {
+        let last = legs.position_slots().saturating_sub(1);
+        let held = legs
+            .position(last)
+            .ok_or(ProgramError::InvalidAccountData)?;
+        let slots = [(last, held)];
+        let mut kept = Kept::new(&view, &legs, Stance::Plain, (&slots, &[]), &mut scratch);
+        for _ in 0..times {
+            found = replace(&mut kept, (last, held), &mut scratch);
+        }
+    }
+    if operation != Operation::Replace {
+        for _ in 0..times {
+            found = run(operation, &view, &legs, &mut scratch);
+        }
     }
 
     let bytes: Vec<u8> = found
@@ -68,6 +85,21 @@ pub fn process(_: &Pubkey, accounts: &[AccountInfo], data: &[u8]) -> ProgramResu
         .collect();
     solana_cpi::set_return_data(&bytes);
     Ok(())
+}
+
+/// One try: half of the leg.
+#[inline(never)]
+fn replace(
+    kept: &mut Kept<'_, BookView<'_>, MarginView<'_>>,
+    (slot, held): (usize, PositionLeg),
+    scratch: &mut Scratch<'_>,
+) -> [i64; 4] {
+    let tried = black_box(PositionLeg {
+        size: Lots(held.size.0 / 2),
+        ..held
+    });
+    let found = black_box(kept).try_legs((&[(slot, tried)], &[]), scratch);
+    [found.equity.0, found.requirement.0, 0, 0]
 }
 
 #[inline(never)]
@@ -79,6 +111,7 @@ fn run(
 ) -> [i64; 4] {
     let (book, legs) = (black_box(book), black_box(legs));
     match operation {
+        Operation::Replace => [0; 4],
         Operation::Maintenance => {
             let found = maintenance(book, legs, scratch);
             [found.equity.0, found.requirement.0, 0, 0]

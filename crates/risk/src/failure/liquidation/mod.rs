@@ -18,9 +18,9 @@ use crate::price::Action;
 use crate::units::{Atoms, Lots, Ppm, Shares};
 use hand_over::hand_over;
 pub(in crate::failure) use hand_over::{market_change, received};
-use search::Search;
 pub(in crate::failure) use search::reaches_end;
-use target::find;
+use search::{Search, Step};
+use target::{Taken, find};
 
 /// Sizes tried at most by one call (8.1).
 pub const MAX_TRIES: usize = 8;
@@ -252,6 +252,25 @@ pub(super) fn plan_step<B: Book, A: Legs, K: Legs>(
             return Err(not_liquidatable(healthy).unwrap_or(nothing));
         }
     };
+    let (step, stopped_by, before) = find_step(book, account, &taken, &asked, scratch)?;
+
+    let mut plan = hand_over(book, liquidator, &asked, &taken, &step)?;
+    plan.before = before;
+    plan.stopped_by = stopped_by;
+    judge_liquidator(book, liquidator, &plan, (asked.taker, assets), scratch)?;
+    Ok(plan)
+}
+
+/// The step to take, what stopped it, and the account's Maintenance before it. The kept sums are large,
+/// so they have a frame of their own.
+#[inline(never)]
+fn find_step<B: Book, A: Legs>(
+    book: &B,
+    account: &A,
+    taken: &Taken,
+    asked: &StepTerms,
+    scratch: &mut Scratch<'_>,
+) -> Result<(Step, StoppedBy, Health), RiskError> {
     let replaced = taken.legs();
     let slots = (replaced.positions.as_slice(), replaced.balances.as_slice());
     let mut kept = Kept::new(book, account, Stance::InFavour, slots, scratch);
@@ -265,8 +284,8 @@ pub(super) fn plan_step<B: Book, A: Legs, K: Legs>(
 
     let mut search = Search {
         book,
-        kept,
-        taken: &taken,
+        kept: &mut kept,
+        taken,
         before,
         terms: asked.terms,
         scratch,
@@ -282,12 +301,7 @@ pub(super) fn plan_step<B: Book, A: Legs, K: Legs>(
             after: step.after.health(),
         });
     }
-
-    let mut plan = hand_over(book, liquidator, &asked, &taken, &step)?;
-    plan.before = before;
-    plan.stopped_by = stopped_by;
-    judge_liquidator(book, liquidator, &plan, (asked.taker, assets), scratch)?;
-    Ok(plan)
+    Ok((step, stopped_by, before))
 }
 
 /// Why an account of this Maintenance may not be liquidated, if so.

@@ -33,7 +33,7 @@ impl Step {
 pub(super) struct Search<'s, 'l, B, A> {
     pub book: &'s B,
     /// The account, its taken legs to be replaced.
-    pub kept: Kept<'s, B, A>,
+    pub kept: &'s mut Kept<'s, B, A>,
     pub taken: &'s Taken,
     pub before: Health,
     pub terms: LiquidationTerms,
