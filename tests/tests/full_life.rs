@@ -148,7 +148,7 @@ impl Chain {
         let view = instruction::view_margin(&self.keys, margin, 0);
         let returned = self.done("view_margin", &[view], &[]).await?;
         let report = decode::margin_report(&returned);
-        Ok((report.health_maintenance, report.health_initial))
+        Ok((report.health_maintenance(), report.health_initial()))
     }
 
     fn order(&self, size: i64) -> OrderArgs {

@@ -264,6 +264,10 @@ pub trait Book {
     fn asset(&self, index: u8) -> AssetTerms;
     fn rate(&self, index: u8) -> RateTerms;
     fn instrument(&self, index: u8) -> InstrumentTerms;
+    /// The instrument's asset alone.
+    fn asset_of(&self, instrument: u8) -> u8 {
+        self.instrument(instrument).asset
+    }
     /// The risk array of one lot of an option: what it gains in each scenario, covers included, floor
     /// (5.8). Scenarios behind its end count zero. Linear instruments have none.
     fn array(&self, instrument: u8) -> &[i32];
@@ -289,6 +293,10 @@ impl<B: Book + ?Sized> Book for &B {
 
     fn instrument(&self, index: u8) -> InstrumentTerms {
         (**self).instrument(index)
+    }
+
+    fn asset_of(&self, instrument: u8) -> u8 {
+        (**self).asset_of(instrument)
     }
 
     fn array(&self, instrument: u8) -> &[i32] {

@@ -144,6 +144,10 @@ impl Book for BookView<'_> {
         }
     }
 
+    fn asset_of(&self, instrument: u8) -> u8 {
+        self.book.instruments[usize::from(instrument)].asset
+    }
+
     fn array(&self, instrument: u8) -> &[i32] {
         let entry = &self.book.instruments[usize::from(instrument)];
         let expiry = &self.book.expiries[usize::from(entry.expiry)];

@@ -1,7 +1,7 @@
 //! `docs/layout.md` is what the structs say, and says it of every one of them.
 
 use keel_state::{
-    AssetEntry, AssetPart, Balance, Bank, Change, DISCRIMINATOR_BYTES, ExpiryEntry, Field, Group,
+    AssetEntry, Balance, Bank, Change, DISCRIMINATOR_BYTES, ExpiryEntry, Field, Group,
     InstrumentEntry, MarginAccount, MarginReport, Market, Pool, Position, PriceSource, RateEntry,
     Redeem, ReportLine, RequirementParts, RiskBook, StoredPeak, StoredScenario,
 };
@@ -43,7 +43,7 @@ fn rendered() -> String {
     sections!(out, "Account": RiskBook MarginAccount Group Bank Market Pool Redeem Change);
     sections!(out, "Part of an account": StoredScenario StoredPeak AssetEntry PriceSource RateEntry
         ExpiryEntry InstrumentEntry Balance Position);
-    sections!(out, "Return data of `view_margin`": MarginReport RequirementParts ReportLine AssetPart);
+    sections!(out, "Return data of `view_margin`": MarginReport RequirementParts ReportLine);
     out
 }
 
@@ -76,7 +76,7 @@ fn no_struct_has_a_hidden_byte() {
     }
     tight!(RiskBook MarginAccount Group Bank Market Pool Redeem Change StoredScenario StoredPeak AssetEntry
         PriceSource RateEntry ExpiryEntry InstrumentEntry Balance Position MarginReport
-        RequirementParts ReportLine AssetPart);
+        RequirementParts ReportLine);
 }
 
 /// The sizes that clients allocate and the program's documents promise.

@@ -94,7 +94,8 @@ impl Keeper {
         invariants.check(same, || {
             format!(
                 "I10 at step {step}: account {margin}: view_margin says health {}, the client {}",
-                program.health_maintenance, client.health_maintenance
+                program.health_maintenance(),
+                client.health_maintenance()
             )
         });
         Ok(())

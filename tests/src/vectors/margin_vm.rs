@@ -60,13 +60,12 @@ impl MarginVm {
         let mut page = first;
         while page.lines_len > 0 {
             for line in &page.lines[..usize::from(page.lines_len)] {
-                let part = line.maintenance;
                 lines[usize::from(line.asset) - 1] = Line {
-                    scan: part.scan,
-                    basis: part.basis,
-                    floor: None,
-                    unwind: part.unwind,
-                    worst: part.worst,
+                    scan: line.maintenance_scan,
+                    basis: line.basis,
+                    floor: Some(line.floor),
+                    unwind: line.unwind,
+                    worst: line.maintenance_worst,
                 };
             }
             page = self.report_from(page.first_asset + page.lines_len)?;
@@ -82,10 +81,10 @@ impl MarginVm {
                 systemic: parts.systemic,
                 gross: parts.gross,
                 basis: parts.basis,
-                floor: None,
+                floor: Some(first.floor),
                 unwind: parts.unwind,
-                cushion: None,
-                rule: match parts.rule {
+                cushion: Some(first.cushion),
+                rule: match first.maintenance_rule {
                     0 => Rule::OneFactor,
                     1 => Rule::Systemic,
                     _ => Rule::Gross,

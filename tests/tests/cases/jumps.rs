@@ -96,7 +96,7 @@ fn a_wick_liquidates_nobody() {
         assert_eq!(price(&world), 150);
         assert_eq!(quality_of_sol(&world).0, Tier::Diverged);
         let report = world.report(trader.margin).expect("a report");
-        assert!(report.health_maintenance > 0, "at the stored price");
+        assert!(report.health_maintenance() > 0, "at the stored price");
         let taken = liquidate(&mut world, &trader, &liquidator);
         expect_error(taken, KeelError::PriceUnfit);
     }
@@ -120,8 +120,8 @@ fn what_waits_counts_in_initial_at_once() {
     world.vm.pass(1);
     first(&mut world, 120, 0);
     let after = world.report(trader.margin).expect("a report");
-    assert_eq!(after.health_maintenance, before.health_maintenance);
-    let fell = before.health_initial - after.health_initial;
+    assert_eq!(after.health_maintenance(), before.health_maintenance());
+    let fell = before.health_initial() - after.health_initial();
     // 200 SOL fall by $29 and the pending print's band.
     assert!((5_750_000_000..5_850_000_000).contains(&fell), "{fell}");
 }
@@ -226,8 +226,8 @@ fn a_quote_off_its_peg_is_wide_for_all() {
         (
             quality_of_sol(world).0,
             borrows,
-            report.health_initial,
-            report.health_maintenance,
+            report.health_initial(),
+            report.health_maintenance(),
         )
     };
     let before = peg(&mut world, 0.995);

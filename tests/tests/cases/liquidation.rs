@@ -501,10 +501,10 @@ fn the_program_and_the_client_agree_to_the_bit() {
             "state {state}: {on_chain:?} {off_chain:?}"
         );
         let found = world.assess(&trader.margin).expect("the assessment");
-        assert_eq!(found.maintenance.health().0, on_chain.health_maintenance);
-        assert_eq!(found.initial.health().0, on_chain.health_initial);
+        assert_eq!(found.maintenance.health().0, on_chain.health_maintenance());
+        assert_eq!(found.initial.health().0, on_chain.health_initial());
         assert_eq!(found.net_asset_value.0, on_chain.net_asset_value);
-        if on_chain.health_maintenance < 0 {
+        if on_chain.health_maintenance() < 0 {
             liquidatable += 1;
         } else {
             healthy += 1;

@@ -329,9 +329,9 @@ fn gains_that_are_not_settled_do_not_leave_the_account() {
         .expect("prices");
     let report = world.report(trader.margin).expect("report");
     assert!(
-        report.health_initial > 8_500_000_000,
+        report.health_initial() > 8_500_000_000,
         "{}",
-        report.health_initial
+        report.health_initial()
     );
 
     // With its gain of 1,660 the account could spare more than 8,500; without it, it cannot. (Initial
@@ -355,12 +355,18 @@ fn a_withdrawal_leaves_initial_to_the_atom() {
     world
         .move_prices([1.0, 150.0, 64_000.0, 3_400.0])
         .expect("prices");
-    let free = world.report(trader.margin).expect("report").health_initial;
+    let free = world
+        .report(trader.margin)
+        .expect("report")
+        .health_initial();
     let free = u64::try_from(free).expect("health");
     let over = world.withdraw(&trader, Asset::Usdc, free + 1);
     expect_error(over, KeelError::BelowInitial);
     world.withdraw(&trader, Asset::Usdc, free).expect("exactly");
-    let left = world.report(trader.margin).expect("report").health_initial;
+    let left = world
+        .report(trader.margin)
+        .expect("report")
+        .health_initial();
     assert_eq!(left, 0);
 }
 

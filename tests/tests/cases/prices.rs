@@ -314,7 +314,7 @@ fn a_price_from_the_near_future_has_age_zero_and_trades() {
         .open(&trader, Asset::Sol, 1_000)
         .expect("filled at age 0");
     let report = world.report(trader.margin).expect("report");
-    assert!(report.health_initial > 0);
+    assert!(report.health_initial() > 0);
 
     // The next print may be earlier than the stored one: it is skipped, never an error.
     let update = PriceUpdate {

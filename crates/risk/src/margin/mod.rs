@@ -12,7 +12,9 @@ mod scratch;
 mod stream;
 
 pub use kept::{Kept, MAX_REPLACED, Slotted};
-pub use report::{AssetLine, LinePart, MAX_LINES, MarginReport, report};
+pub use report::{
+    AssetGreeks, AssetLine, LinePart, MAX_LINES, MarginReport, option_greeks, report, report_lines,
+};
 pub use scratch::Scratch;
 
 use crate::book::{Book, Legs, QUOTE_RATE};

@@ -1,9 +1,9 @@
 //! The margin of one account with every part (margin-spec 5.5), as plain values.
 
-use crate::book::{Book, Legs};
+use crate::book::{Book, Greeks, Legs};
 use crate::margin::row::{RowTerms, additions, short_option_floor};
 use crate::margin::scan::{INITIAL, MAINTENANCE};
-use crate::margin::scratch::{Scratch, lane, stride};
+use crate::margin::scratch::{Header, Scratch, lane, stride};
 use crate::margin::{Assessment, InitialTerms, assess};
 use crate::units::{Atoms, Frac40};
 
@@ -25,12 +25,26 @@ pub struct LinePart {
     pub worst: u8,
 }
 
+/// What an asset's positions react like together (6.2); saturates. Tokens are not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AssetGreeks {
+    /// Lots, 16 fractional bits.
+    pub delta: i64,
+    /// Change of the delta when the price moves by 1%: lots, 16 fractional bits.
+    pub gamma: i64,
+    /// Change of the value when volatility moves by one point.
+    pub vega: Atoms,
+    /// Change of the value in one day.
+    pub theta: Atoms,
+}
+
 /// One asset's line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AssetLine {
     pub asset: u8,
     /// Value plus quote of its positions (4.3).
     pub result: Atoms,
+    pub greeks: AssetGreeks,
     pub maintenance: LinePart,
     pub initial: LinePart,
 }
@@ -56,39 +70,94 @@ pub fn report<B: Book, L: Legs>(
     first_asset: usize,
     scratch: &mut Scratch<'_>,
 ) -> MarginReport {
-    let totals = assess::<true, true, B, L>(book, legs, terms, scratch);
     let mut report = MarginReport {
-        totals,
         first_asset,
         ..MarginReport::default()
     };
+    let (lines, lines_len) = (&mut report.lines, &mut report.lines_len);
+    report.totals = report_lines(book, legs, terms, first_asset, scratch, |line| {
+        if let Some(free) = lines.get_mut(*lines_len) {
+            *free = line;
+            *lines_len += 1;
+        }
+    });
+    option_greeks(book, legs, |asset, greeks| {
+        let mut filled = lines.iter_mut().take(*lines_len);
+        if let Some(line) = filled.find(|line| line.asset == asset) {
+            line.greeks.add(greeks);
+        }
+    });
+    report
+}
 
+/// The same without a place for all lines: hands each to `each`, at most eight, without gamma, vega and
+/// theta; returns the totals.
+pub fn report_lines<B: Book, L: Legs>(
+    book: &B,
+    legs: &L,
+    terms: InitialTerms,
+    first_asset: usize,
+    scratch: &mut Scratch<'_>,
+    mut each: impl FnMut(AssetLine),
+) -> Assessment {
+    let totals = assess::<true, true, B, L>(book, legs, terms, scratch);
     let stride = stride(book.scenarios().len());
     let rows = scratch.each(totals.assets, stride).skip(first_asset);
-    for (line, (row, _)) in report.lines.iter_mut().zip(rows) {
-        let terms = book.asset(row[lane::ASSET] as u8);
-        let rates = RowTerms::of(&terms);
-        let floor = Atoms(short_option_floor(
-            row,
-            terms.lot_price,
-            terms.short_option_min,
-        ));
-        let part = |which: usize, (basis, unwind): (u64, u64)| LinePart {
-            net: Atoms(row[lane::NET[which]]),
-            scan: Atoms(row[lane::SCAN[which]]),
-            basis: Atoms(basis as i64),
-            floor,
-            unwind: Atoms(unwind as i64),
-            multiplier: Frac40(row[lane::MULTIPLIER[which]].unsigned_abs().div_ceil(1 << 8)),
-            worst: row[lane::WORST[which]] as u8,
-        };
-        *line = AssetLine {
-            asset: row[lane::ASSET] as u8,
-            result: Atoms(row[lane::RESULT]),
-            maintenance: part(MAINTENANCE, additions::<MAINTENANCE>(row, &rates)),
-            initial: part(INITIAL, additions::<INITIAL>(row, &rates)),
-        };
-        report.lines_len += 1;
+    for (row, _) in rows.take(MAX_LINES) {
+        each(line_of(book, row));
     }
-    report
+    totals
+}
+
+/// A judged row as a line.
+#[inline(never)]
+fn line_of<B: Book>(book: &B, row: &Header) -> AssetLine {
+    let terms = book.asset(row[lane::ASSET] as u8);
+    let rates = RowTerms::of(&terms);
+    let floor = short_option_floor(row, terms.lot_price, terms.short_option_min);
+    let part = |which: usize, (basis, unwind): (u64, u64)| LinePart {
+        net: Atoms(row[lane::NET[which]]),
+        scan: Atoms(row[lane::SCAN[which]]),
+        basis: Atoms(basis as i64),
+        floor: Atoms(floor),
+        unwind: Atoms(unwind as i64),
+        multiplier: Frac40(row[lane::MULTIPLIER[which]].unsigned_abs().div_ceil(1 << 8)),
+        worst: row[lane::WORST[which]] as u8,
+    };
+    AssetLine {
+        asset: row[lane::ASSET] as u8,
+        result: Atoms(row[lane::RESULT]),
+        greeks: AssetGreeks {
+            delta: row[lane::LOTS],
+            ..AssetGreeks::default()
+        },
+        maintenance: part(MAINTENANCE, additions::<MAINTENANCE>(row, &rates)),
+        initial: part(INITIAL, additions::<INITIAL>(row, &rates)),
+    }
+}
+
+/// Hands each option leg's asset and its gamma, vega and theta to `each`; the delta is in the lines.
+pub fn option_greeks<B: Book, L: Legs>(book: &B, legs: &L, mut each: impl FnMut(u8, AssetGreeks)) {
+    for leg in (0..legs.position_slots()).filter_map(|slot| legs.position(slot)) {
+        let (size, greeks) = (leg.size.0, book.greeks(leg.instrument));
+        if size == 0 || greeks == Greeks::LINEAR {
+            continue;
+        }
+        let of = AssetGreeks {
+            delta: 0,
+            gamma: size.saturating_mul(greeks.gamma) >> 14,
+            vega: Atoms(size.saturating_mul(greeks.vega) >> 16),
+            theta: Atoms(size.saturating_mul(greeks.theta) >> 16),
+        };
+        each(book.asset_of(leg.instrument), of);
+    }
+}
+
+impl AssetGreeks {
+    /// Adds gamma, vega and theta; saturates.
+    fn add(&mut self, other: Self) {
+        self.gamma = self.gamma.saturating_add(other.gamma);
+        self.vega.0 = self.vega.0.saturating_add(other.vega.0);
+        self.theta.0 = self.theta.0.saturating_add(other.theta.0);
+    }
 }

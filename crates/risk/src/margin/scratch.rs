@@ -3,7 +3,7 @@
 use crate::limits::{MAX_ASSETS, MAX_SCENARIOS};
 
 /// Lanes of a row before its options' losses.
-pub(crate) const HEADER: usize = 20;
+pub(crate) const HEADER: usize = 21;
 
 /// The header's lanes. Sums over an asset's legs come first; per requirement (Maintenance, Initial)
 /// four results follow. Everything is atoms unless it says otherwise.
@@ -33,6 +33,8 @@ pub(crate) mod lane {
     pub const WORST: [usize; 2] = [14, 18];
     /// Size multiplier, 48 fractional bits.
     pub const MULTIPLIER: [usize; 2] = [15, 19];
+    /// What the positions move like, in lots with 16 fractional bits.
+    pub const LOTS: usize = 20;
 }
 
 /// A row's header.

@@ -245,7 +245,11 @@ fn into_row<B: Book>(
     row[lane::RESULT] = row[lane::RESULT].wrapping_add(result);
     if terms.kind.is_option() {
         add_option(book, leg, terms, value, row, losses);
-    } else if value >= 0 {
+        return;
+    }
+    // Only reported, so that it wraps where sizes are beyond all bounds.
+    row[lane::LOTS] = row[lane::LOTS].wrapping_add(leg.size.0.wrapping_shl(16));
+    if value >= 0 {
         row[lane::LONG] = row[lane::LONG].wrapping_add(value);
     } else {
         row[lane::SHORT] = row[lane::SHORT].wrapping_sub(value);
@@ -299,6 +303,9 @@ fn add_option<B: Book>(
         row[lane::SHORT_LOTS] = row[lane::SHORT_LOTS].wrapping_add(lots);
     }
     row[lane::DELTA] = row[lane::DELTA].wrapping_add(delta);
+    // 2^37 lots times 2^16 of a delta.
+    let moved = size.wrapping_mul(i64::from(terms.delta.0 >> 14));
+    row[lane::LOTS] = row[lane::LOTS].wrapping_add(moved);
     if terms.surcharge.0 > 0 {
         let more = lots.saturating_mul(terms.surcharge.0);
         row[lane::SURCHARGE] = row[lane::SURCHARGE].wrapping_add(clamped(more));
