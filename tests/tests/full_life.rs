@@ -437,7 +437,7 @@ async fn an_account_lives_its_whole_life_on_the_real_runtime() -> Result<()> {
     chain.publish(fallen).await?;
     let wick = take(&chain);
     chain
-        .refused("a wick", KeelError::PriceUnfit, wick, &liquidator)
+        .refused("a wick", KeelError::NotLiquidatable, wick, &liquidator)
         .await?;
     chain.set_time(chain.now + 1).await?;
     chain.publish(fallen).await?;

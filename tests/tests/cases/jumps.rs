@@ -97,8 +97,9 @@ fn a_wick_liquidates_nobody() {
         assert_eq!(quality_of_sol(&world).0, Tier::Diverged);
         let report = world.report(trader.margin).expect("a report");
         assert!(report.health_maintenance() > 0, "at the stored price");
+        // Judged at the bounds that favour the account, which span the stored price.
         let taken = liquidate(&mut world, &trader, &liquidator);
-        expect_error(taken, KeelError::PriceUnfit);
+        expect_error(taken, KeelError::NotLiquidatable);
     }
     world.vm.pass(1);
     first(&mut world, 149, 0);
@@ -164,7 +165,7 @@ fn two_sources_neither_confirm_a_wick_nor_hold_off_a_crash() {
     assert_eq!((price(&world), waits(&world)), (150, Some(100)));
     assert_eq!(sol(&world).pending_first_seen, world.vm.now());
     let taken = liquidate(&mut world, &trader, &liquidator);
-    expect_error(taken, KeelError::PriceUnfit);
+    expect_error(taken, KeelError::NotLiquidatable);
     // Back at the old price: forgotten, though the sources disagree for as long as they are compared.
     world.vm.pass(1);
     second(&mut world, 150, 0);

@@ -303,8 +303,10 @@ fn a_flat_account_withdraws_all_at_stale_or_missing_prices() {
     }
     world.open(&trader, Asset::Sol, 1_000).expect("open");
     world.vm.pass(1_000_000);
-    let owing = world.withdraw(&trader, Asset::Btc, 1);
-    expect_error(owing, KeelError::PriceUnfit);
+    // One that owes is judged as if what it holds of stale assets were worth nothing (2.6).
+    world.withdraw(&trader, Asset::Btc, 1).expect("far above");
+    let owing = world.withdraw(&trader, Asset::Usdc, 900_000_000);
+    expect_error(owing, KeelError::BelowInitial);
 
     let flat = world.trader_with(777).expect("a flat one");
     for asset in Asset::TRADED {
@@ -392,10 +394,11 @@ fn only_an_asset_that_the_account_is_exposed_to_blocks_a_withdrawal() {
         .withdraw(&trader, Asset::Usdc, 1_000)
         .expect("BTC and ETH are stale and none of its business");
 
-    // One native unit of BTC makes it the account's business.
+    // One native unit of BTC makes it the account's business: while stale it counts nothing (2.6).
     world.deposit(&trader, Asset::Btc, 1).expect("deposit");
-    let blocked = world.withdraw(&trader, Asset::Usdc, 1_000);
-    expect_error(blocked, KeelError::PriceUnfit);
+    world
+        .withdraw(&trader, Asset::Usdc, 1_000)
+        .expect("a stale unit counts nothing");
     world.vm.pass(31);
     relay(&mut world, &[Asset::Btc]);
     let blocked = world.withdraw(&trader, Asset::Usdc, 1_000);
