@@ -385,10 +385,11 @@ pub(crate) fn add_maintenance<const N: usize>(
     let linear = Linear::of::<MAINTENANCE>(row, terms.range);
     linear.losses::<MAINTENANCE, 1>(set.moves, &mut work.places);
     let mut greatest = 0i64;
-    for index in 0..N {
-        let place = usize::from(set.moves.place[index]) & (PLACES - 1);
-        let loss = options[index].wrapping_add(work.places[place][0]);
-        work.losses[index] = loss;
+    let filled = work.losses.iter_mut().zip(options).zip(&set.moves.place);
+    for ((to, option), place) in filled {
+        let moved = work.places[usize::from(*place) & (PLACES - 1)][0];
+        let loss = option.wrapping_add(moved);
+        *to = loss;
         greatest = greatest.max(loss);
     }
     if row[lane::OPTION_LOTS] >> 23 != 0 || linear.net.unsigned_abs() >> 54 != 0 {
