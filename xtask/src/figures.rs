@@ -18,10 +18,12 @@ const TOLERANCE_DIVISOR: u64 = 50;
 const SHAPE_ORDER: [&str; 6] = ["typical", "linear", "mixed", "full_pool", "error", WORST];
 
 /// Targets of the architecture, chapter 7: instruction, shape, units.
-const TARGETS: [(&str, &str, u64); 34] = [
+const TARGETS: [(&str, &str, u64); 36] = [
     ("engine", "linear", 12_000),
     ("engine", "mixed", 22_000),
     ("engine", "perps", 6_000),
+    ("replace", "linear", 2_500),
+    ("replace", "mixed", 2_500),
     ("view_margin", "linear", 14_000),
     ("view_margin", "mixed", 25_000),
     ("deposit", "typical", 12_000),

@@ -11,6 +11,7 @@
 //! - [`fitness`]: which prices serve which plan (2.6).
 //! - [`fill`], [`order`], [`cash`], [`pool`], [`failure`]: plans, each a delta that is judged
 //!   before it is applied (5.7, 8.1, 8.2, 10).
+//! - [`outlook`]: buying power, liquidation prices, projected margin, for clients (5.10).
 //!
 //! Judging never fails: it saturates. Plans refuse with a [`RiskError`] that says what to do.
 #![no_std]
@@ -32,6 +33,7 @@ pub mod num;
 pub mod options;
 pub mod order;
 pub mod outflow;
+pub mod outlook;
 pub mod pool;
 pub mod price;
 pub mod risk_array;
@@ -51,6 +53,7 @@ pub use margin::*;
 pub use options::*;
 pub use order::*;
 pub use outflow::*;
+pub use outlook::*;
 pub use pool::*;
 pub use price::*;
 pub use settle::*;

@@ -88,7 +88,7 @@ impl AssetArgs {
             self.basis_rate <= 200_000,
             self.unwind_rate <= 100_000,
             self.short_option_min <= 100_000,
-            self.concentration_cap <= 20 * ONE,
+            self.concentration_cap <= 15 * ONE,
             self.depth >= 0,
             (ONE..=10 * ONE).contains(&self.conf_multiplier),
             self.conf_cap <= 200_000,

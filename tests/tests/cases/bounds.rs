@@ -25,7 +25,7 @@ fn every_bound_of_an_asset_is_checked() {
         |a| a.basis_rate = 200_001,
         |a| a.unwind_rate = 100_001,
         |a| a.short_option_min = 100_001,
-        |a| a.concentration_cap = 20_000_001,
+        |a| a.concentration_cap = 15_000_001,
         |a| a.depth = -1,
         |a| a.conf_multiplier = 999_999,
         |a| a.conf_multiplier = 10_000_001,

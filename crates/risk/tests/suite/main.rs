@@ -23,6 +23,7 @@ mod math;
 mod matrix;
 mod num;
 mod options_laws;
+mod outlook;
 mod peaks;
 mod portfolios;
 mod precise;
