@@ -61,9 +61,10 @@ pub(crate) fn judge<const M: bool, const I: bool, B: Book>(
             None => (),
         }
     }
-    let moves = Moves::of(book.scenarios());
+    let mut made = None;
+    let moves = Moves::chosen(book.scenarios(), &mut made);
     let set = Set {
-        moves: &moves,
+        moves,
         peaks: &peaks,
     };
     // The standard set has sixteen scenarios, whose loops unroll.

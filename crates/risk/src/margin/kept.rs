@@ -2,7 +2,7 @@
 //! a size asks for again and again.
 
 use crate::book::{
-    Amended, BalanceLeg, Book, InstrumentTerms, Legs, PositionLeg, QUOTE_ASSET, QUOTE_RATE,
+    Amended, BalanceLeg, Book, InstrumentTerms, Legs, PositionLeg, QUOTE_ASSET, QUOTE_RATE, SPAN_16,
 };
 use crate::margin::judge::{Judging, OptionCharges, doubt};
 use crate::margin::moves::{Moves, Peaks};
@@ -14,7 +14,7 @@ use crate::margin::{Health, InitialTerms, Stance, assess};
 use crate::price::Tier;
 use crate::units::{Atoms, Shares};
 
-/// Scenarios of the standard set; of another set no sums are kept.
+/// Scenarios of the standard set; of another one no sums are kept where options are held.
 const KEPT: usize = 16;
 /// Slots of one kind that may be replaced together.
 pub const MAX_REPLACED: usize = 2;
@@ -58,6 +58,7 @@ pub struct Kept<'a, B, L> {
     by_peaks: PeakSums,
     by_all: FullSums<KEPT>,
     charges: OptionCharges,
+    work: Single<KEPT>,
 }
 
 /// What every try begins with.
@@ -71,7 +72,6 @@ struct Base<'a, B, L> {
     open: [Option<OpenRow>; OPEN],
     terms: [Option<InstrumentTerms>; MAX_REPLACED],
     peaks: Peaks,
-    moves: Moves,
     stride: usize,
 }
 
@@ -107,18 +107,18 @@ impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
                 open: [None; OPEN],
                 terms,
                 peaks: Peaks::of(&book.group().extremes),
-                moves: Moves::of(book.scenarios()),
                 stride,
             },
-            mode: match (options, book.scenarios().len()) {
+            mode: match (options, book.scenarios() == SPAN_16) {
                 _ if !fits => Mode::Anew,
-                (true, KEPT) => Mode::Full,
-                (true, _) => Mode::Anew,
+                (true, true) => Mode::Full,
+                (true, false) => Mode::Anew,
                 (false, _) => Mode::Peaks,
             },
             by_peaks: PeakSums::default(),
             by_all: FullSums::new(0),
             charges: OptionCharges::default(),
+            work: Single::new(),
         };
         kept.base.open_rows(balances);
         kept.add_rows(scratch);
@@ -127,7 +127,6 @@ impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
 
     /// Sums the rows, but for the open ones, which stay in the scratch as they are.
     fn add_rows(&mut self, scratch: &mut Scratch<'_>) {
-        let mut work = Single::new();
         for number in 0..self.base.totals.rows {
             let start = number * self.base.stride;
             let Some((row, losses)) = scratch.row(start, self.base.stride) else {
@@ -137,18 +136,12 @@ impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
             if self.base.keeps_open(index, start) {
                 continue;
             }
-            self.add_row(row, losses.first_chunk::<KEPT>(), index, &mut work);
+            self.add_row(row, losses.first_chunk::<KEPT>(), index);
         }
     }
 
     #[inline(never)]
-    fn add_row(
-        &mut self,
-        row: &mut Header,
-        losses: Option<&[i64; KEPT]>,
-        index: u8,
-        work: &mut Single<KEPT>,
-    ) {
+    fn add_row(&mut self, row: &mut Header, losses: Option<&[i64; KEPT]>, index: u8) {
         const NONE: [i64; KEPT] = [0; KEPT];
         let asset = Judging::of(self.base.book, self.base.stance, index);
         match (self.mode, losses) {
@@ -160,12 +153,12 @@ impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
             }
             (Mode::Full, Some(losses)) => {
                 let set = Set {
-                    moves: &self.base.moves,
+                    moves: Moves::standard(),
                     peaks: &self.base.peaks,
                 };
                 let held = row[lane::OPTION_LEGS] != 0;
                 let found = (&mut *row, if held { losses } else { &NONE });
-                add_maintenance(&mut self.by_all, found, &asset.row, set, work);
+                add_maintenance(&mut self.by_all, found, &asset.row, set, &mut self.work);
                 self.charges.add(row, &asset.terms);
             }
             _ => self.mode = Mode::Anew,
@@ -210,17 +203,16 @@ impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
     }
 
     #[inline(never)]
-    fn try_by_all(&self, tried: &Slotted<'_>, scratch: &mut Scratch<'_>) -> Option<Health> {
+    fn try_by_all(&mut self, tried: &Slotted<'_>, scratch: &mut Scratch<'_>) -> Option<Health> {
         let (mut sums, mut charges) = (self.by_all, self.charges);
-        let base = &self.base;
-        let mut work = Single::new();
+        let Self { base, work, .. } = self;
         let set = Set {
-            moves: &base.moves,
+            moves: Moves::standard(),
             peaks: &base.peaks,
         };
         let equity = base.place(tried, scratch, |row, asset| {
             let found = (&mut row.header, &row.losses);
-            add_maintenance(&mut sums, found, &asset.row, set, &mut work);
+            add_maintenance(&mut sums, found, &asset.row, set, work);
             charges.add(&row.header, &asset.terms);
             true
         })?;

@@ -1,6 +1,6 @@
 //! The scenario set as the engine walks it (margin-spec 5.1).
 
-use crate::book::{Extremes, Scenario};
+use crate::book::{Extremes, SPAN_16, Scenario};
 use crate::limits::MAX_SCENARIOS;
 use crate::margin::row::ONE;
 
@@ -16,11 +16,12 @@ pub(crate) struct Move {
 
 impl Move {
     #[inline]
-    fn of(scenario: Scenario) -> Self {
+    const fn of(scenario: Scenario) -> Self {
+        let (den, weight) = (scenario.k_den as u64, scenario.w.0 as u64);
         Self {
-            k: u64::from(scenario.k_num.unsigned_abs()),
-            den: u64::from(scenario.k_den.max(1)),
-            weight: u64::from(scenario.w.0).min(ONE),
+            k: scenario.k_num.unsigned_abs() as u64,
+            den: if den == 0 { 1 } else { den },
+            weight: if weight > ONE { ONE } else { weight },
         }
     }
 
@@ -65,6 +66,12 @@ impl Peaks {
 /// of at least `2 * 24 + 1`.
 pub(crate) const PLACES: usize = 64;
 
+const NOWHERE: Move = Move {
+    k: 0,
+    den: 1,
+    weight: 0,
+};
+
 /// The whole set by distance: scenarios that differ only in volatility or in direction share one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moves {
@@ -78,43 +85,65 @@ pub(crate) struct Moves {
     pub scenarios: usize,
 }
 
+/// The standard set, made when the crate is compiled.
+static STANDARD: Moves = Moves::of(&SPAN_16);
+
 impl Moves {
-    pub fn of(scenarios: &[Scenario]) -> Self {
+    /// Those of the standard set.
+    #[inline]
+    pub fn standard() -> &'static Self {
+        &STANDARD
+    }
+
+    /// The moves of a set: made here, unless it is the standard one.
+    #[inline]
+    pub fn chosen<'m>(scenarios: &[Scenario], made: &'m mut Option<Self>) -> &'m Self {
+        if scenarios == SPAN_16 {
+            return &STANDARD;
+        }
+        made.insert(Self::of(scenarios))
+    }
+
+    pub const fn of(scenarios: &[Scenario]) -> Self {
+        let scenarios_len = if scenarios.len() < MAX_SCENARIOS {
+            scenarios.len()
+        } else {
+            MAX_SCENARIOS
+        };
         let mut moves = Self {
-            list: [Move::default(); MAX_SCENARIOS],
+            list: [NOWHERE; MAX_SCENARIOS],
             len: 0,
             place: [0; MAX_SCENARIOS],
             falls: 0,
-            scenarios: scenarios.len().min(MAX_SCENARIOS),
+            scenarios: scenarios_len,
         };
-        for (index, scenario) in scenarios.iter().take(MAX_SCENARIOS).enumerate() {
-            if scenario.k_num == 0 {
-                continue;
+        let mut index = 0;
+        while index < scenarios_len {
+            let scenario = scenarios[index];
+            if scenario.k_num != 0 {
+                let distance = moves.distance(Move::of(scenario));
+                let falls = (scenario.k_num < 0) as usize;
+                moves.falls |= (falls as u32) << index;
+                moves.place[index] = (1 + 2 * distance + falls) as u8;
             }
-            let distance = moves.distance(Move::of(*scenario));
-            let falls = scenario.k_num < 0;
-            moves.falls |= u32::from(falls) << index;
-            if let Some(place) = moves.place.get_mut(index) {
-                *place = (1 + 2 * distance + usize::from(falls)) as u8;
-            }
+            index += 1;
         }
         moves
     }
 
     /// The number of a distance; the latest ones are looked at first.
-    fn distance(&mut self, by: Move) -> usize {
-        let known = self
-            .each()
-            .iter()
-            .rposition(|known| known.k == by.k && known.den == by.den && known.weight == by.weight);
-        if let Some(known) = known {
-            return known;
+    const fn distance(&mut self, by: Move) -> usize {
+        let mut number = self.len;
+        while number > 0 {
+            number -= 1;
+            let known = self.list[number];
+            if known.k == by.k && known.den == by.den && known.weight == by.weight {
+                return number;
+            }
         }
-        if let Some(free) = self.list.get_mut(self.len) {
-            *free = by;
-            self.len += 1;
-        }
-        self.len.saturating_sub(1)
+        self.list[self.len] = by;
+        self.len += 1;
+        self.len - 1
     }
 
     /// The distances in use.

@@ -326,8 +326,15 @@ impl<const N: usize> FullSums<N> {
     }
 
     pub fn finish(&self, gross_min: Ppm) -> Parts {
-        let greatest = |sums: &[i64; N]| sums.iter().fold(0i64, |most, sum| most.max(*sum));
-        let (systemic, together) = (greatest(&self.systemic), greatest(&self.together));
+        let (mut systemic, mut together) = (0i64, 0i64);
+        let (plain, _) = self.systemic.as_chunks::<UNROLLED>();
+        let (correlated, _) = self.together.as_chunks::<UNROLLED>();
+        for (plain, correlated) in plain.iter().zip(correlated) {
+            for lane in 0..UNROLLED {
+                systemic = systemic.max(plain[lane]);
+                together = together.max(correlated[lane]);
+            }
+        }
         self.common.rule(systemic, together, gross_min)
     }
 }
