@@ -10,7 +10,7 @@ use crate::limits::MAX_LEG_SIZE;
 use crate::margin::{Assessment, InitialTerms, Scratch, both, maintenance, net_value};
 use crate::num::value_ceil;
 use crate::order::{LegFill, Order, OrderBuffers, OrderTerms, Parties, plan_order};
-use crate::units::{Lots, Price};
+use crate::units::{Lots, Ppm, Price};
 
 /// The margin that an account would have with these positions in their slots, all else as it is.
 #[must_use]
@@ -29,9 +29,8 @@ pub fn projected<B: Book, L: Legs>(
     both(book, &after, terms, scratch)
 }
 
-/// Sizes at which the requirement may change its form, at most: three nets and three multiples per
-/// scenario and side, for both accounts.
-const MAX_PROBES: usize = 256;
+/// Room for every size that is looked at: 3 * (4 + 2 * 12 + 62 + 1).
+const MAX_PROBES: usize = 320;
 
 /// What a size is met with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +103,7 @@ impl<B: Book, T: Legs, M: Legs> Asking<'_, '_, '_, B, T, M> {
 /// with its neighbours, and powers of two besides. Health is flat to within rounding only where a lot
 /// is worth no more than a few atoms of margin.
 ///
-/// At most about 400 plans.
+/// At most about 350 plans.
 pub fn buying_power<B: Book, T: Legs, M: Legs>(
     book: &B,
     parties: &Parties<'_, T, M>,
@@ -113,7 +112,7 @@ pub fn buying_power<B: Book, T: Legs, M: Legs>(
     scratch: &mut Scratch<'_>,
 ) -> Lots {
     let mut probes = [MAX_LEG_SIZE; MAX_PROBES];
-    let count = gather(book, parties, &order, &mut probes);
+    let count = gather(book, parties, &order, terms, &mut probes);
     let probes = probes.get_mut(..count).unwrap_or_default();
     probes.sort_unstable();
     let mut asking = Asking {
@@ -157,6 +156,7 @@ fn gather<B: Book, T: Legs, M: Legs>(
     book: &B,
     parties: &Parties<'_, T, M>,
     order: &Order,
+    asked: OrderTerms,
     probes: &mut [i64],
 ) -> usize {
     let mut count = 0usize;
@@ -182,14 +182,24 @@ fn gather<B: Book, T: Legs, M: Legs>(
         parties.maker.position(order.maker_slot),
     ];
     for leg in sizes.iter().flatten() {
+        // Beyond zero a leg counts as grown, hence as dust, only from its old size on.
         add(i128::from(leg.size.0).abs());
+        add(i128::from(leg.size.0).abs() * 2);
     }
     let nets = [
-        (net_value(book, parties.taker, terms.asset).0, side),
-        (net_value(book, parties.maker, terms.asset).0, -side),
+        (
+            net_value(book, parties.taker, terms.asset).0,
+            side,
+            asset.init_factor,
+        ),
+        (
+            net_value(book, parties.maker, terms.asset).0,
+            -side,
+            asked.pool.factor,
+        ),
     ];
-    for (net, side) in nets {
-        for target in targets(book, &asset) {
+    for (net, side, factor) in nets {
+        for target in targets(book, &asset, factor) {
             for target in [target, -target] {
                 let distance = (target - i128::from(net)) * side;
                 add((distance << 20) / lot);
@@ -206,14 +216,14 @@ fn gather<B: Book, T: Legs, M: Legs>(
 
 /// Nets, in atoms, at which an asset's charge changes its form: zero, the multiplier's cap, and where a
 /// fall is charged with a leg's whole value.
-fn targets<B: Book>(book: &B, asset: &AssetTerms) -> [i128; 6] {
+fn targets<B: Book>(book: &B, asset: &AssetTerms, factor: Ppm) -> [i128; 6] {
     const ONE: i128 = 1_000_000;
     let depth = i128::from(asset.depth.0.max(0));
     let cap = i128::from(asset.concentration_cap.0);
     let mut targets = [0; 6];
     targets[1] = depth * cap / ONE;
     let range = i128::from(asset.range.0.max(1));
-    let factor = i128::from(asset.init_factor.0.max(1));
+    let factor = i128::from(factor.0.max(1));
     let reach = i128::from(book.group().extremes.down.reach.max(1));
     for (place, k) in [(2, 1), (4, reach)] {
         // multiplier * factor * k * range = 1, by a factor of one and by Initial's.
@@ -289,8 +299,17 @@ impl<B: Book> Book for Repriced<'_, B> {
         }
         let mark = if terms.kind.is_option() {
             let moved = i128::from(self.to) - i128::from(self.from);
+            // From the lot price's unit into the mark's: products within 2^49 * 2^31 * 2^62 / 2^62.
+            let shift = self.book.asset(self.asset).lot_price.shift();
             let gained = (moved * i128::from(terms.delta.0)) >> 30;
-            let mark = (i128::from(terms.mark.mantissa()) + gained).max(1);
+            let gained = if terms.mark.shift() >= shift {
+                gained << (terms.mark.shift() - shift)
+            } else {
+                gained >> (shift - terms.mark.shift())
+            };
+            let mark = i128::from(terms.mark.mantissa())
+                .saturating_add(gained)
+                .max(1);
             at(u64::try_from(mark).unwrap_or(u64::MAX), terms.mark.shift())
         } else {
             self.scaled(terms.mark)

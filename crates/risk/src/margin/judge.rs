@@ -116,17 +116,26 @@ fn by_peaks<const M: bool, const I: bool, B: Book>(
     for _ in 0..rows.count {
         let (row, _) = scratch.row(start, rows.stride)?;
         start += rows.stride;
-        let asset = Judging::new(book, terms.stance, row);
-        if M && !maintenance.add::<MAINTENANCE>(row, &asset.row, ONE, peaks) {
+        let index = row[lane::ASSET] as u8;
+        // Apart, so that only what is handed on by reference needs a place in memory.
+        let asset = book.asset(index);
+        let tier = doubted(book, terms.stance, index);
+        let rates = RowTerms::in_tier(&asset, terms.stance, tier);
+        if M && !maintenance.add::<MAINTENANCE>(row, &rates, ONE, peaks) {
             return None;
         }
         if I {
-            let factor = bounded_factor(terms.factor.unwrap_or(asset.terms.init_factor));
-            if !initial.add::<INITIAL>(row, &asset.row, factor, peaks) {
+            let factor = bounded_factor(terms.factor.unwrap_or(asset.init_factor));
+            if !initial.add::<INITIAL>(row, &rates, factor, peaks) {
                 return None;
             }
         }
-        judged.count::<M, I, B>(book, group, terms, row, &asset);
+        if I {
+            judged.count_initial(row, (asset.down, asset.up), group.upnl_weight, terms.gains);
+        }
+        if tier != Tier::Ok {
+            judged.count_doubt::<M, I, B>(book, (index, tier), terms.stance, row);
+        }
     }
     let mut needed = [0; 2];
     if M {
@@ -161,7 +170,11 @@ fn by_all<const M: bool, const I: bool, const N: usize, B: Book>(
             break;
         };
         start += rows.stride;
-        let asset = Judging::new(book, terms.stance, row);
+        let index = row[lane::ASSET] as u8;
+        // Apart, so that only what is handed on by reference needs a place in memory.
+        let asset = book.asset(index);
+        let tier = doubted(book, terms.stance, index);
+        let rates = RowTerms::in_tier(&asset, terms.stance, tier);
         let options = if row[lane::OPTION_LEGS] == 0 {
             &zeros
         } else if let Some(whole) = losses.first_chunk::<N>() {
@@ -172,11 +185,16 @@ fn by_all<const M: bool, const I: bool, const N: usize, B: Book>(
             }
             &padded
         };
-        let factor = bounded_factor(terms.factor.unwrap_or(asset.terms.init_factor));
+        let factor = bounded_factor(terms.factor.unwrap_or(asset.init_factor));
         let found = (&mut *row, options);
-        add_row::<M, I, N>(&mut sums, found, (&asset.row, factor), set, &mut work);
-        options_held.add(row, &asset.terms);
-        judged.count::<M, I, B>(book, group, terms, row, &asset);
+        add_row::<M, I, N>(&mut sums, found, (&rates, factor), set, &mut work);
+        options_held.add(row, &asset);
+        if I {
+            judged.count_initial(row, (asset.down, asset.up), group.upnl_weight, terms.gains);
+        }
+        if tier != Tier::Ok {
+            judged.count_doubt::<M, I, B>(book, (index, tier), terms.stance, row);
+        }
     }
     let [maintenance, initial] = &sums;
     let mut needed = [0; 2];
@@ -222,63 +240,31 @@ impl OptionCharges {
     }
 }
 
-/// An asset while its row is judged.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Judging {
-    index: u8,
-    pub terms: AssetTerms,
-    pub row: RowTerms,
-    /// `Ok` unless a stance asks.
-    pub tier: Tier,
-}
-
-impl Judging {
-    #[inline]
-    pub fn new<B: Book>(book: &B, stance: Stance, row: &Header) -> Self {
-        Self::of(book, stance, row[lane::ASSET] as u8)
-    }
-
-    #[inline]
-    pub fn of<B: Book>(book: &B, stance: Stance, index: u8) -> Self {
-        let terms = book.asset(index);
-        let tier = match stance {
-            Stance::Plain => Tier::Ok,
-            _ => book.quality(index).tier,
-        };
-        let mut row = RowTerms::of(&terms);
-        row.is_quiet = stance == Stance::InFavour && tier >= Tier::Stale;
-        Self {
-            index,
-            terms,
-            row,
-            tier,
-        }
+/// The tier of an asset where a stance asks for it, else `Ok`.
+#[inline]
+pub(crate) fn doubted<B: Book>(book: &B, stance: Stance, index: u8) -> Tier {
+    match stance {
+        Stance::Plain => Tier::Ok,
+        _ => book.quality(index).tier,
     }
 }
 
 impl Judged {
-    /// What a row's equity comes to, besides its balances.
-    #[inline]
-    fn count<const M: bool, const I: bool, B: Book>(
+    /// What doubtful prices move both equities by.
+    #[inline(never)]
+    fn count_doubt<const M: bool, const I: bool, B: Book>(
         &mut self,
         book: &B,
-        group: &GroupTerms,
-        terms: InitialTerms,
+        asset: (u8, Tier),
+        stance: Stance,
         row: &Header,
-        asset: &Judging,
     ) {
-        if I {
-            self.count_initial(row, &asset.terms, group.upnl_weight, terms.gains);
-        }
-        if asset.tier == Tier::Ok {
-            return;
-        }
         if M {
-            let moved = doubt::<MAINTENANCE, B>(book, asset, terms.stance, row);
+            let moved = doubt::<MAINTENANCE, B>(book, asset, stance, row);
             self.maintenance_moved = self.maintenance_moved.saturating_add(moved);
         }
         if I {
-            let moved = doubt::<INITIAL, B>(book, asset, terms.stance, row);
+            let moved = doubt::<INITIAL, B>(book, asset, stance, row);
             self.distance = self.distance.saturating_sub(moved);
         }
     }
@@ -286,7 +272,13 @@ impl Judged {
     /// A row's part in E_I: its result, a gain weighted; and its legs at the worse of band and stable
     /// price, one net delta times one distance, ceil (4.3).
     #[inline]
-    fn count_initial(&mut self, row: &Header, asset: &AssetTerms, upnl_weight: Ppm, gains: Gains) {
+    fn count_initial(
+        &mut self,
+        row: &Header,
+        (down, up): (Frac40, Frac40),
+        upnl_weight: Ppm,
+        gains: Gains,
+    ) {
         let result = row[lane::RESULT];
         if result < 0 {
             self.negative = self.negative.wrapping_add(result);
@@ -297,7 +289,7 @@ impl Judged {
             self.positive = self.positive.wrapping_add(counted as i64);
         }
         let (delta, size) = exposure::<INITIAL>(row);
-        let share = if delta > 0 { asset.down } else { asset.up };
+        let share = if delta > 0 { down } else { up };
         self.distance = self.distance.wrapping_add(over_distance(size, share));
     }
 }
@@ -318,16 +310,16 @@ fn exposure<const R: usize>(row: &Header) -> (i64, u64) {
 /// stable price already (4.3): against the account the worst of all counts, once.
 pub(crate) fn doubt<const R: usize, B: Book>(
     book: &B,
-    asset: &Judging,
+    (index, tier): (u8, Tier),
     stance: Stance,
     row: &Header,
 ) -> i64 {
     let (delta, size) = exposure::<R>(row);
-    let quality = book.quality(asset.index);
+    let quality = book.quality(index);
     let (stale_down, stale_up) = stale_bounds(quality.bound_down, quality.bound_up);
     let long = delta > 0;
     let pick = |down: Frac40, up: Frac40| if long { down } else { up };
-    match (stance, asset.tier) {
+    match (stance, tier) {
         (Stance::Plain, _) | (_, Tier::Ok) | (Stance::InFavour, Tier::Wide) => 0,
         (Stance::Against, tier) => {
             let share = match tier {
@@ -335,7 +327,10 @@ pub(crate) fn doubt<const R: usize, B: Book>(
                 _ => pick(quality.bound_down, quality.bound_up),
             };
             let counted = match R {
-                INITIAL => pick(asset.terms.down, asset.terms.up),
+                INITIAL => {
+                    let terms = book.asset(index);
+                    pick(terms.down, terms.up)
+                }
                 _ => Frac40(0),
             };
             let all = over_distance(size, share.max(counted));

@@ -2,11 +2,13 @@
 //! a size asks for again and again.
 
 use crate::book::{
-    Amended, BalanceLeg, Book, InstrumentTerms, Legs, PositionLeg, QUOTE_ASSET, QUOTE_RATE, SPAN_16,
+    Amended, AssetTerms, BalanceLeg, Book, InstrumentTerms, Legs, PositionLeg, QUOTE_ASSET,
+    QUOTE_RATE, SPAN_16,
 };
-use crate::margin::judge::{Judging, OptionCharges, doubt};
+use crate::margin::judge::{OptionCharges, doubt, doubted};
 use crate::margin::moves::{Moves, Peaks};
 use crate::margin::row::ONE;
+use crate::margin::row::RowTerms;
 use crate::margin::scan::{FullSums, MAINTENANCE, PeakSums, Set, Single, add_maintenance};
 use crate::margin::scratch::{HEADER, Header, Scratch, lane, stride};
 use crate::margin::stream::{Totals, put_balance, put_position, stream};
@@ -29,6 +31,25 @@ pub type Slotted<'s> = (&'s [(usize, PositionLeg)], &'s [(usize, BalanceLeg)]);
 struct OpenRow {
     index: u8,
     start: Option<usize>,
+}
+
+/// An asset while its row is judged.
+struct Judging {
+    terms: AssetTerms,
+    row: RowTerms,
+    tier: Tier,
+}
+
+impl Judging {
+    #[inline]
+    fn of<B: Book>(book: &B, stance: Stance, index: u8) -> Self {
+        let (terms, tier) = (book.asset(index), doubted(book, stance, index));
+        Self {
+            terms,
+            row: RowTerms::in_tier(&terms, stance, tier),
+            tier,
+        }
+    }
 }
 
 /// A copy of such a row, with the tried legs in it.
@@ -164,7 +185,8 @@ impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
             _ => self.mode = Mode::Anew,
         }
         if asset.tier != Tier::Ok {
-            let moved = doubt::<MAINTENANCE, B>(self.base.book, &asset, self.base.stance, row);
+            let moved =
+                doubt::<MAINTENANCE, B>(self.base.book, (index, asset.tier), self.base.stance, row);
             self.base.moved = self.base.moved.saturating_add(moved);
         }
     }
@@ -284,7 +306,12 @@ impl<B: Book, L: Legs> Base<'_, B, L> {
                 return None;
             }
             if asset.tier != Tier::Ok {
-                let by = doubt::<MAINTENANCE, B>(self.book, &asset, self.stance, &row.header);
+                let by = doubt::<MAINTENANCE, B>(
+                    self.book,
+                    (open.index, asset.tier),
+                    self.stance,
+                    &row.header,
+                );
                 moved = moved.saturating_add(by);
             }
         }

@@ -5,11 +5,13 @@
 
 use crate::book::AssetTerms;
 use crate::limits::MAX_JUDGED_LOSS;
+use crate::margin::Stance;
 use crate::margin::moves::{Move, Moves, PLACES};
 use crate::margin::scratch::{Header, lane};
 use crate::num::{
     frac_ceil, mul_div_ceil, ppm_ceil_bounded, ppm_floor_bounded, umul_shift_ceil, value_ceil,
 };
+use crate::price::Tier;
 use crate::units::{Frac40, Lots, Ppm, Price};
 
 pub(crate) const ONE: u64 = 1_000_000;
@@ -63,6 +65,14 @@ impl RowTerms {
             unwind_rate: u64::from(terms.unwind_rate.0).min(ONE),
             is_quiet: false,
         }
+    }
+
+    /// The same for an asset in doubt: in the account's favour a stale one loses nothing (2.6).
+    #[inline]
+    pub fn in_tier(terms: &AssetTerms, stance: Stance, tier: Tier) -> Self {
+        let mut rates = Self::of(terms);
+        rates.is_quiet = stance == Stance::InFavour && tier >= Tier::Stale;
+        rates
     }
 
     /// `1 + min(concentration_cap, size / depth)`, 48 fractional bits, ceil (3.3).

@@ -69,10 +69,11 @@ proptest! {
     fn buying_power_is_what_trying_every_size_finds(
         cash in 10i64..120, held in -150i64..150, other in -150i64..150, token in 0i64..100,
         depth in prop::option::of(20i64..300), cap in 0u32..1_500_000, range in 20_000u32..300_000,
-        pool in (20i64..400, -100i64..100), asset_cap in 50i64..400, buys: bool
+        pool in (20i64..400, -100i64..100), asset_cap in 50i64..400, dust in 1i64..100, buys: bool
     ) {
         let usd = 1_000_000;
         let mut book = empty_book();
+        book.group.min_notional = Atoms(dust * usd);
         let terms = AssetTerms {
             depth: Atoms(depth.map_or(0, |depth| depth * usd)),
             concentration_cap: Ppm(cap),
