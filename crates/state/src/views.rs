@@ -1,5 +1,7 @@
 //! What `keel-risk` sees of the stored bytes: [`BookView`] is its `Book`, [`MarginView`] its `Legs`.
 
+use keel_risk::PerSecond64;
+use keel_risk::carry::extrapolated;
 use keel_risk::{
     AssetTerms, Atoms, BalanceLeg, Book, Carry48, Delta30, Extremes, Frac40, Greeks, GroupTerms,
     Index48, InstrumentKind, InstrumentTerms, Legs, LiquidationTerms, Lots, PositionLeg, Ppm,
@@ -118,7 +120,11 @@ impl Book for BookView<'_> {
         RateTerms {
             asset: entry.asset,
             deposit_index: Index48(entry.deposit_index),
-            borrow_index: Index48(entry.borrow_index),
+            borrow_index: extrapolated(
+                Index48(entry.borrow_index),
+                PerSecond64(entry.borrow_rate),
+                self.now.saturating_sub(entry.updated),
+            ),
             maint_asset_weight: Ppm(entry.maint_asset_weight),
             init_asset_weight: Ppm(if young { 0 } else { entry.init_asset_weight }),
             maint_liab_weight: Ppm(entry.maint_liab_weight),
