@@ -11,3 +11,35 @@ pub use deleverage::*;
 pub use liquidation::*;
 pub use losses::*;
 pub use takeover::*;
+
+use crate::book::{Book, Legs};
+use crate::cash::check_asset_count;
+use crate::error::RiskError;
+use crate::fitness::require_prices_of;
+use crate::margin::{self, InitialTerms, Scratch, exposed_assets};
+use crate::price::Action;
+
+/// Who takes legs over, liquidator or bidder, stays within his asset count, on prices good enough, and
+/// ends at or above Initial (8.1, 8.3). Assets of `excepted`, as bits, were judged already.
+///
+/// Errors: `TooManyAssets`, `PriceUnfit`, `BelowInitial`.
+fn judge_receiver<B: Book, L: Legs>(
+    book: &B,
+    after: &L,
+    excepted: u32,
+    scratch: &mut Scratch<'_>,
+) -> Result<(), RiskError> {
+    let exposed = exposed_assets(book, after);
+    check_asset_count(after, exposed)?;
+    require_prices_of(book, exposed & !excepted, Action::Reduce, |quality| {
+        quality.max_age_margin_s
+    })?;
+    let initial = margin::initial(book, after, InitialTerms::COUNTED, scratch);
+    if initial.health().0 < 0 {
+        return Err(RiskError::BelowInitial {
+            equity: initial.equity,
+            requirement: initial.requirement,
+        });
+    }
+    Ok(())
+}

@@ -94,6 +94,32 @@ pub fn plain_asset() -> AssetTerms {
     }
 }
 
+/// Cash enough for anything.
+pub fn rich() -> TestAccount {
+    TestAccount::default().with_balance(0, 1 << 50)
+}
+
+/// The plain asset with weights of its own, a perp and a future.
+pub fn one_asset() -> TestBook {
+    let mut book = empty_book();
+    book.list(plain_asset(), [900_000, 800_000, 1_100_000, 1_200_000], 2);
+    book
+}
+
+/// A bank's ledger at indices of one.
+pub fn bank(deposits: u64, borrows: u64) -> BankLedger {
+    BankLedger {
+        deposit_shares: deposits,
+        borrow_shares: borrows,
+        deposit_index: Index48::ONE,
+        borrow_index: Index48::ONE,
+        tracked: deposits - borrows,
+        fees: 0,
+        insurance: 0,
+        dust: 0,
+    }
+}
+
 impl TestBook {
     /// Adds an asset with a bank of these weights (maintenance and initial asset, then liability)
     /// and `instruments` perps and futures at its price. Returns the asset's index, which is also

@@ -33,16 +33,6 @@ fn plan_at(
     )
 }
 
-fn rich() -> TestAccount {
-    TestAccount::default().with_balance(0, 1 << 50)
-}
-
-fn one_asset() -> TestBook {
-    let mut book = empty_book();
-    book.list(plain_asset(), [900_000, 800_000, 1_100_000, 1_200_000], 2);
-    book
-}
-
 /// The account with a side's legs written.
 fn written(account: &TestAccount, change: &LegChange) -> TestAccount {
     let mut after = account.clone();

@@ -22,19 +22,6 @@ fn flat(rate: u32) -> RateCurve {
     }
 }
 
-fn bank(deposits: u64, borrows: u64) -> BankLedger {
-    BankLedger {
-        deposit_shares: deposits,
-        borrow_shares: borrows,
-        deposit_index: Index48::ONE,
-        borrow_index: Index48::ONE,
-        tracked: deposits - borrows,
-        fees: 0,
-        insurance: 0,
-        dust: 0,
-    }
-}
-
 const START: Accruing = Accruing {
     rate: PerSecond64(0),
     since: 0,

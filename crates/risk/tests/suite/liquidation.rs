@@ -45,16 +45,6 @@ fn plan(
     )
 }
 
-fn rich() -> TestAccount {
-    TestAccount::default().with_balance(0, 1 << 50)
-}
-
-fn one_asset() -> TestBook {
-    let mut book = empty_book();
-    book.list(plain_asset(), [900_000, 800_000, 1_100_000, 1_200_000], 2);
-    book
-}
-
 /// 5.6, I7.
 #[test]
 fn a_healthy_account_is_not_liquidated() {

@@ -4,25 +4,6 @@ use crate::common::*;
 use keel_risk::*;
 use proptest::prelude::*;
 
-fn one_asset() -> TestBook {
-    let mut book = empty_book();
-    book.list(plain_asset(), [900_000, 800_000, 1_100_000, 1_200_000], 2);
-    book
-}
-
-fn bank(deposits: u64, borrows: u64) -> BankLedger {
-    BankLedger {
-        deposit_shares: deposits,
-        borrow_shares: borrows,
-        deposit_index: Index48::ONE,
-        borrow_index: Index48::ONE,
-        tracked: deposits - borrows,
-        fees: 0,
-        insurance: 0,
-        dust: 0,
-    }
-}
-
 fn terms(max_amount: u64) -> SettleTerms {
     SettleTerms {
         max_amount,

@@ -92,16 +92,6 @@ fn take(
     })
 }
 
-fn rich() -> TestAccount {
-    TestAccount::default().with_balance(0, 1 << 50)
-}
-
-fn one_asset() -> TestBook {
-    let mut book = empty_book();
-    book.list(plain_asset(), [900_000, 800_000, 1_100_000, 1_200_000], 2);
-    book
-}
-
 /// $1,000 long with equity 90: E_M 90 against MM 100.
 fn below() -> TestAccount {
     TestAccount::default()

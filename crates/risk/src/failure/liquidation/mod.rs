@@ -7,14 +7,13 @@ mod search;
 mod target;
 
 use crate::book::{Amended, BalanceLeg, Book, Legs, PositionLeg};
-use crate::cash::check_asset_count;
 use crate::error::RiskError;
 use crate::failure::auction::penalty_rate;
-use crate::fitness::{require_liquidation_prices, require_prices_of};
+use crate::failure::judge_receiver;
+use crate::fitness::require_liquidation_prices;
 use crate::ledger::{BankChange, MarketChange};
 use crate::limits::check_growth;
-use crate::margin::{self, Health, InitialTerms, Kept, Scratch, Stance, exposed_assets};
-use crate::price::Action;
+use crate::margin::{self, Health, Kept, Scratch, Stance};
 use crate::units::{Atoms, Lots, Ppm, Shares};
 use hand_over::hand_over;
 pub(in crate::failure) use hand_over::{market_change, received};
@@ -327,19 +326,6 @@ fn judge_liquidator<B: Book, K: Legs>(
     }
 
     let amended = plan.liquidator.of(liquidator);
-    let exposed = exposed_assets(book, &amended);
-    check_asset_count(&amended, exposed)?;
     // What he takes is priced well enough to be taken.
-    let others = exposed & !taken;
-    require_prices_of(book, others, Action::Reduce, |quality| {
-        quality.max_age_margin_s
-    })?;
-    let initial = margin::initial(book, &amended, InitialTerms::COUNTED, scratch);
-    if initial.health().0 < 0 {
-        return Err(RiskError::BelowInitial {
-            equity: initial.equity,
-            requirement: initial.requirement,
-        });
-    }
-    Ok(())
+    judge_receiver(book, &amended, taken, scratch)
 }

@@ -7,16 +7,15 @@ mod receive;
 mod search;
 
 use crate::book::{Amended, BalanceLeg, Book, Legs, PositionLeg};
-use crate::cash::check_asset_count;
 use crate::error::RiskError;
 use crate::failure::auction::premium;
+use crate::failure::judge_receiver;
 use crate::failure::liquidation::{LiquidationTerms, StoppedBy};
-use crate::fitness::{require_liquidation_prices, require_prices_of};
+use crate::fitness::require_liquidation_prices;
 use crate::ledger::{BankChange, MarketChange};
 use crate::limits::check_growth;
-use crate::margin::{self, Assessment, Health, InitialTerms, Scratch, exposed_assets};
+use crate::margin::{self, Assessment, Health, InitialTerms, Scratch};
 use crate::num::{ppm_ceil, ppm_floor};
-use crate::price::Action;
 use crate::units::{Atoms, Lots, Ppm};
 pub(in crate::failure) use receive::merged;
 use receive::receive;
@@ -174,17 +173,5 @@ fn judge_bidder<B: Book, K: Legs>(
         let held = bidder.position(*slot).map_or(Lots(0), |leg| leg.size);
         check_growth(held, leg.size, book.instrument(leg.instrument).mark, false)?;
     }
-    let exposed = exposed_assets(book, &amended);
-    check_asset_count(&amended, exposed)?;
-    require_prices_of(book, exposed, Action::Reduce, |quality| {
-        quality.max_age_margin_s
-    })?;
-    let initial = margin::initial(book, &amended, InitialTerms::COUNTED, scratch);
-    if initial.health().0 < 0 {
-        return Err(RiskError::BelowInitial {
-            equity: initial.equity,
-            requirement: initial.requirement,
-        });
-    }
-    Ok(())
+    judge_receiver(book, &amended, 0, scratch)
 }
