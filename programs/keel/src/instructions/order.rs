@@ -2,8 +2,8 @@
 
 use anchor_lang::prelude::*;
 use keel_risk::{
-    Health, Intent, LegFill, Lots, Order, OrderBuffers, OrderTerms, Parties, PositionLeg,
-    plan_order,
+    Authority, Health, Intent, LegFill, Lots, Order, OrderBuffers, OrderTerms, Parties,
+    PositionLeg, plan_order,
 };
 use keel_state::{BookView, MarginAccount, MarginKind, Market, Pool, RiskBook, Workspace};
 
@@ -101,6 +101,7 @@ pub fn handler<'info>(
         &orders,
         OrderTerms {
             intent,
+            authority: Authority::Owner,
             pool: accounts.pool.load()?.terms(),
         },
         &mut legs.buffers(),
