@@ -9,7 +9,7 @@ use crate::margin::{self, Scratch};
 use crate::num::{mul_div_floor, value_ceil};
 use crate::order::LegFill;
 use crate::price::Action;
-use crate::units::{Atoms, Lots};
+use crate::units::{Atoms, Lots, Native};
 
 /// A spent budget is whole again after this time, seconds (11.1).
 pub const BUDGET_REFILL_S: u64 = 86_400;
@@ -40,7 +40,7 @@ impl MarketSet {
 }
 
 /// What an owner grants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GrantTerms {
     /// Notional of opens and closes, atoms a day.
     pub budget: u64,
@@ -79,7 +79,7 @@ impl Spent {
 }
 
 /// A grant as it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Grant {
     pub terms: GrantTerms,
     /// E at the grant (4.2).
@@ -181,6 +181,13 @@ fn spend(grant: &Grant, asked: u64, now: i64) -> Result<Spent, RiskError> {
         level: spent.level.saturating_add(asked),
         ..spent
     })
+}
+
+/// What tokens of a bank are worth at the mark, positive into the account, ceil, as a delegate's floor
+/// counts them: it is never lower for having been rounded.
+pub fn token_value<B: Book>(book: &B, rate: u8, tokens: Native) -> Atoms {
+    let asset = book.asset(book.rate(rate).asset);
+    value_ceil(Lots(tokens.0), asset.native_price)
 }
 
 /// What a fill trades at the mark, ceil.

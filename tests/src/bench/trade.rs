@@ -81,7 +81,7 @@ fn order_of(stage: &Stage, name: &str, markets: Vec<u8>, sizes: &[i64]) -> Instr
         client_id: 0,
     };
     let keys = TradeKeys {
-        owner: stage.trader.owner(),
+        authority: stage.trader.owner(),
         margin: stage.trader.margin,
         pool: stage.pool,
         markets,
