@@ -8,6 +8,7 @@ use keel_state::{
 
 use crate::errors::KeelError;
 use crate::events::MarginAccountCreated;
+use crate::load;
 
 /// What is chosen once, when an account is created.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, Default)]
@@ -45,6 +46,7 @@ impl CreateMarginAccount<'_> {
         let Some(referrer) = &self.referrer else {
             return Ok(());
         };
+        load::whole(referrer)?;
         let referrer = referrer.load()?;
         require_keys_eq!(referrer.group, self.group.key(), KeelError::OtherGroup);
         require!(

@@ -89,8 +89,8 @@ pub fn set_handler(ctx: Context<SetDelegate>, args: DelegateArgs) -> Result<()> 
     Ok(())
 }
 
-/// Checked in the attributes: owner (signer, the margin account's). No price and no book is asked for:
-/// a grant can be taken back at any time.
+/// Checked in the attributes: owner (signer, the margin account's). In `load`: its bytes. No price and no
+/// book is asked for: a grant can be taken back at any time.
 #[derive(Accounts)]
 pub struct ClearDelegate<'info> {
     pub owner: Signer<'info>,
@@ -100,6 +100,7 @@ pub struct ClearDelegate<'info> {
 
 /// Goes through without a delegate too.
 pub fn clear_handler(ctx: Context<ClearDelegate>) -> Result<()> {
+    load::whole(&ctx.accounts.margin)?;
     let mut margin = ctx.accounts.margin.load_mut()?;
     let delegate = margin.delegate;
 

@@ -53,6 +53,10 @@ impl Trade<'_> {
     /// authority is the owner or the delegate, and as which it signs; taker and maker differ (Anchor's
     /// duplicate check skips loaders). In `load`: groups and markets.
     fn validate(&self, args: &OrderArgs, now: i64) -> Result<Authority> {
+        let account = self.margin.load()?;
+        let authority = account
+            .authority_of(self.authority.key)
+            .ok_or(KeelError::NotOwner)?;
         require_keys_neq!(
             self.margin.key(),
             self.pool_margin.key(),
@@ -63,8 +67,6 @@ impl Trade<'_> {
             KeelError::WrongLegCount
         );
         require!(now <= args.valid_until, KeelError::OrderExpired);
-        let account = self.margin.load()?;
-        let authority = account.authority_of(self.authority.key);
         require!(
             account.kind == MarginKind::Trader as u8,
             KeelError::NotATrader
@@ -72,7 +74,7 @@ impl Trade<'_> {
         if let Some(expected) = args.expected_seq {
             require_eq!(account.seq, expected, KeelError::SequenceChanged);
         }
-        authority.ok_or_else(|| KeelError::NotOwner.into())
+        Ok(authority)
     }
 }
 
