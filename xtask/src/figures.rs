@@ -6,6 +6,11 @@ use anyhow::{Context, Result, bail};
 
 use crate::build::grouped;
 
+/// Rows of transactions' sizes begin with it.
+const SIZE: &str = "size::";
+/// The largest transaction that the network takes, bytes.
+const LARGEST_TRANSACTION: u64 = 1_232;
+
 /// Units by instruction and shape. Each instruction has the shape `worst`, its largest figure.
 pub type Figures = BTreeMap<String, BTreeMap<String, u64>>;
 
@@ -69,6 +74,9 @@ pub fn from_json(text: &str) -> Result<Figures> {
     }
 
     for (instruction, shapes) in &mut figures {
+        if instruction.starts_with(SIZE) {
+            continue;
+        }
         let given = shapes.remove(WORST);
         let largest = shapes.values().copied().max().or(given);
         let Some(largest) = largest else {
@@ -149,13 +157,50 @@ pub fn render(figures: &Figures, toolchain: &str) -> String {
     );
 
     for (instruction, shapes) in figures {
+        if instruction.starts_with(SIZE) {
+            continue;
+        }
         let mut ordered: Vec<(&String, &u64)> = shapes.iter().collect();
         ordered.sort_by_key(|(shape, _)| (shape_rank(shape), shape.as_str()));
         for (shape, &units) in ordered {
             page.push_str(&row(instruction, shape, units));
         }
     }
+    sizes(figures, &mut page);
     page
+}
+
+/// How large the transactions are: the largest that was measured of each instruction.
+fn sizes(figures: &Figures, page: &mut String) {
+    let rows = || {
+        figures
+            .iter()
+            .filter_map(|(name, row)| Some((name.strip_prefix(SIZE)?, row)))
+    };
+    if rows().next().is_none() {
+        return;
+    }
+    page.push_str(
+        "\n## Transaction sizes\n\nThe largest transaction measured of each instruction, with its compute-budget \
+         instruction and all signatures; the network takes 1,232 bytes. With a lookup table every account that neither \
+         signs nor is called takes one byte.\n\n| instruction | accounts | bytes | with a lookup table |\n\
+         |---|---:|---:|---:|\n",
+    );
+    for (name, row) in rows() {
+        let of = |shape: &str| row.get(shape).copied().unwrap_or_default();
+        let mark = if of("bytes") > LARGEST_TRANSACTION {
+            " (table needed)"
+        } else {
+            ""
+        };
+        let _ = writeln!(
+            page,
+            "| `{name}` | {} | {}{mark} | {} |",
+            of("accounts"),
+            grouped(of("bytes")),
+            grouped(of("bytes_with_table"))
+        );
+    }
 }
 
 const TOOLCHAIN_LABEL: &str = "Toolchain: ";
