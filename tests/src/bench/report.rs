@@ -14,6 +14,8 @@ pub fn json(figures: &Figures) -> anyhow::Result<String> {
     for (instruction, size) in &figures.sizes {
         let shapes = [
             ("accounts", size.accounts),
+            ("writable", size.writable),
+            ("signatures", size.signatures),
             ("bytes", size.bytes),
             ("bytes_with_table", size.bytes_with_table),
         ];

@@ -18,6 +18,9 @@ pub struct Size {
     pub bytes_with_table: u64,
     /// Accounts that it names, programs and payer included.
     pub accounts: u64,
+    /// Of them, those that it writes, the payer included.
+    pub writable: u64,
+    pub signatures: u64,
 }
 
 /// The sizes that were seen, by instruction: the largest of each.
@@ -35,6 +38,8 @@ pub fn measure(instruction: &Instruction, payer: &Pubkey) -> Option<Size> {
         addresses: plain.account_keys.clone(),
     };
     let short = v0::Message::try_compile(payer, &all, &[table], Hash::default()).ok()?;
+    let writable = (0..plain.account_keys.len()).filter(|at| plain.is_maybe_writable(*at, None));
+    let writable = writable.count() as u64;
     let signatures = usize::from(plain.header.num_required_signatures);
     // One byte counts the signatures, and one names the message's version.
     let head = 1 + signatures * SIGNATURE;
@@ -42,5 +47,7 @@ pub fn measure(instruction: &Instruction, payer: &Pubkey) -> Option<Size> {
         bytes: (head + plain.serialize().len()) as u64,
         bytes_with_table: (head + short.serialize().len()) as u64,
         accounts: plain.account_keys.len() as u64,
+        writable,
+        signatures: signatures as u64,
     })
 }
