@@ -13,6 +13,7 @@ mod differential;
 mod examples;
 mod fill;
 mod hedges;
+mod holes;
 mod interest;
 mod jumps;
 mod kept;
