@@ -94,12 +94,7 @@ impl Desk {
         }
     }
 
-    fn fill(
-        &self,
-        size: i64,
-        intent: Intent,
-        authority: Authority,
-    ) -> Result<Traded, RiskError> {
+    fn fill(&self, size: i64, intent: Intent, authority: Authority) -> Result<Traded, RiskError> {
         let order = Order {
             instrument: 0,
             size: Lots(size),
