@@ -182,7 +182,9 @@ pub struct ProvidePlan {
     /// Shares that the provider receives, and shares that nobody ever will.
     pub minted: u64,
     pub locked: u64,
+    /// E of the pool at the mark, before; and what the shares were bought at.
     pub equity_before: Atoms,
+    pub value: Atoms,
 }
 
 /// Shares are `amount * shares / equity`, floor, at the pool's equity at the bounds that make it
@@ -215,7 +217,8 @@ pub fn plan_provide<B: Book, L: Legs>(
         cash: plan_deposit(book, legs, 0, bank, received)?,
         minted: issued.minted,
         locked: issued.locked,
-        equity_before: equity,
+        equity_before: at_mark,
+        value: equity,
     })
 }
 
