@@ -9,8 +9,7 @@ use crate::cash::{BankTerms, CashPlan};
 use crate::error::RiskError;
 use crate::fitness::require_pool_prices;
 use crate::margin::{self, InitialTerms, Scratch};
-use crate::num::{mul_div_ceil, mul_div_floor, ppm_floor};
-use crate::outflow::{Outflow, OutflowPlan, OutflowTerms, Outgoing, SMALL_RESERVE, plan_outflow};
+use crate::num::{mul_div_ceil, mul_div_floor};
 use crate::pool::{LOCKED_SHARES, PoolTerms};
 use crate::shares::{deposit_amount, shares_for_deposit};
 use crate::units::{Atoms, Native, Shares};
@@ -129,32 +128,19 @@ pub struct RedeemRequest {
     pub tally: RoundTally,
 }
 
-/// What the quote bank can let out.
+/// The quote bank on the way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BankExit {
+pub struct RedeemExit {
     pub bank: BankTerms,
-    /// Native units in the vault that are neither fees nor insurance nor dust (7.5).
-    pub liquid: u64,
-    pub outflow: Outflow,
-    pub terms: OutflowTerms,
-}
-
-impl BankExit {
-    /// Most that may leave now, the part for small withdrawals excepted.
-    fn most(&self) -> u64 {
-        let capacity = self.terms.capacity();
-        let level = self.outflow.at(&self.terms).level;
-        let reserve = ppm_floor(capacity, SMALL_RESERVE);
-        let room = capacity.saturating_sub(level).saturating_sub(reserve);
-        room.min(self.liquid)
-    }
+    /// Most native units that may leave it now (7.5).
+    pub most: u64,
 }
 
 /// Everything besides the pool's book that a redemption depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RedeemTerms {
     pub pool: PoolTerms,
-    pub exit: BankExit,
+    pub exit: RedeemExit,
     pub queue: RedeemQueue,
     pub request: RedeemRequest,
     pub live_time: u64,
@@ -164,7 +150,6 @@ pub struct RedeemTerms {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RedeemPlan {
     pub cash: CashPlan,
-    pub outflow: OutflowPlan,
     pub burned: u64,
     /// Native units paid.
     pub amount: u64,
@@ -187,7 +172,7 @@ pub struct RedeemPlan {
 ///
 /// Errors: `CooldownRunning`, `RequestLapsed`, `PriceUnfit` when an asset of the pool has no fresh
 /// price, `RedemptionsStopped` below Maintenance, `BelowMinAmount`, `TooLarge` for shares that nobody
-/// owns, and those of [`plan_outflow`].
+/// owns.
 pub fn plan_redeem<B: Book, L: Legs>(
     book: &B,
     legs: &L,
@@ -207,22 +192,16 @@ pub fn plan_redeem<B: Book, L: Legs>(
     let free = found.free.0.min(deposit.0).max(0).unsigned_abs();
     let queue = terms.queue.at(terms.live_time);
     let tally = request.tally.of_round(queue.tally.round);
-    let most = free.min(terms.exit.most());
+    let most = free.min(terms.exit.most);
     let part = part_of(&queue, &tally, request.shares, most);
 
     let (burned, worth) = shares_out(&request, terms.pool.shares, found.value, part)?;
     let (cash, amount) = pay_out(held, &terms.exit.bank, worth);
     check_least(&request, burned, amount)?;
-    let out = Outgoing {
-        amount,
-        small_used: 0,
-        small_limit: 0,
-    };
     let left = request.shares - burned;
     let kept_until = terms.live_time.saturating_add(REQUEST_WINDOW_S + ROUND_S);
     Ok(RedeemPlan {
         cash,
-        outflow: plan_outflow(terms.exit.outflow, &terms.exit.terms, out)?,
         burned,
         amount,
         equity_before: found.at_mark,

@@ -5,7 +5,6 @@ use crate::portfolios::Draw;
 use keel_risk::*;
 use proptest::prelude::*;
 
-const NOW: i64 = 1_000_000;
 const LIVE: u64 = 500_000;
 const LOCKED: u64 = LOCKED_SHARES;
 
@@ -18,21 +17,10 @@ const BANK: BankTerms = BankTerms {
 };
 
 /// A bank that lets everything out.
-fn open_bank() -> BankExit {
-    BankExit {
-        bank: BANK,
-        liquid: u64::MAX,
-        outflow: Outflow {
-            level: 0,
-            updated: NOW,
-        },
-        terms: OutflowTerms {
-            share: Ppm(300_000),
-            least_deposits: 1 << 62,
-            now: NOW,
-        },
-    }
-}
+const OPEN: RedeemExit = RedeemExit {
+    bank: BANK,
+    most: u64::MAX,
+};
 
 fn pool(shares: u64) -> PoolTerms {
     PoolTerms {
@@ -56,7 +44,7 @@ fn request(shares: u64) -> RedeemRequest {
 fn terms(own: u64, escrowed: u64, issued: u64) -> RedeemTerms {
     RedeemTerms {
         pool: pool(issued),
-        exit: open_bank(),
+        exit: OPEN,
         queue: RedeemQueue {
             escrowed,
             ..RedeemQueue::default()
@@ -230,7 +218,7 @@ proptest! {
             }
             let terms = RedeemTerms {
                 pool: pool(shares),
-                exit: BankExit { liquid: vault, ..open_bank() },
+                exit: RedeemExit { most: vault, ..OPEN },
                 queue,
                 request: requests[which],
                 live_time: LIVE + call as u64,
@@ -261,7 +249,7 @@ proptest! {
         let issued = LOCKED + own;
         let (book, account) = flat(cash as i64);
         let mut asked = terms(own, own, issued);
-        asked.exit.liquid = liquid;
+        asked.exit.most = liquid;
         asked.request.min_amount = least;
         let value = |shares: u64| u128::from(cash) * u128::from(shares) / u128::from(issued);
         match redeem(&book, &account, &asked) {
@@ -395,30 +383,6 @@ fn a_pool_pays_down_to_initial_and_stops_below_maintenance() {
     assert!(matches!(stopped, Err(RiskError::RedemptionsStopped { .. })));
 }
 
-/// 7.5: redemptions leave through the bank's bucket, without the part for small withdrawals, and never
-/// take what is lent out; a vault that is short pays what it can.
-#[test]
-fn the_quote_bank_bounds_what_leaves() {
-    let (book, account) = flat(10_000_000);
-    let mut asked = terms(9_000_000, 9_000_000, 10_000_000);
-    asked.exit.terms = OutflowTerms {
-        share: Ppm(150_000),
-        least_deposits: 20_000_000,
-        now: NOW,
-    };
-    asked.exit.outflow.level = 700_000;
-    // 15% of 20 in all, less 0.7 that left, less a tenth.
-    let plan = redeem(&book, &account, &asked).unwrap();
-    assert_eq!(plan.amount, 2_000_000);
-    assert_eq!(plan.outflow.after.level, 2_700_000);
-    assert!(!plan.outflow.small);
-
-    asked.exit.liquid = 1_500_000;
-    assert_eq!(redeem(&book, &account, &asked).unwrap().amount, 1_500_000);
-    asked.exit.outflow.level = 1 << 40;
-    assert_eq!(redeem(&book, &account, &asked).unwrap().burned, 0);
-}
-
 /// 10.4: the first 1,000,000 shares stay, and a share of nothing is not burned.
 #[test]
 fn the_first_shares_are_nobodys() {
@@ -455,14 +419,14 @@ fn the_first_shares_are_nobodys() {
 fn a_round_lasts_an_hour() {
     let (book, account) = flat(101_000_000);
     let mut asked = terms(50_000_000, 100_000_000, 101_000_000);
-    asked.exit.liquid = 10_000_000;
+    asked.exit.most = 10_000_000;
     let first = redeem(&book, &account, &asked).unwrap();
     assert_eq!((first.amount, first.queue.tally.round), (5_000_000, 1));
 
     let again = |live_time: u64| {
         let mut next = asked;
         next.pool = pool(96_000_000);
-        next.exit.liquid = 5_000_000;
+        next.exit.most = 5_000_000;
         (next.queue, next.request, next.live_time) = (first.queue, first.request, live_time);
         redeem(&book, &after(&account, &first.cash), &next).unwrap()
     };
