@@ -5,12 +5,12 @@
 //! of the shares that asked. Neither the order of the calls nor repeating them changes that.
 
 use crate::book::{BalanceLeg, Book, Legs};
-use crate::cash::{BankTerms, CashPlan};
+use crate::cash::{BankTerms, CashPlan, equity_after};
 use crate::error::RiskError;
 use crate::fitness::require_pool_prices;
 use crate::margin::{self, InitialTerms, Scratch};
 use crate::num::{mul_div_ceil, mul_div_floor};
-use crate::pool::{LOCKED_SHARES, PoolTerms};
+use crate::pool::{LOCKED_SHARES, PoolTerms, share_price};
 use crate::shares::{deposit_amount, shares_for_deposit};
 use crate::units::{Atoms, Native, Shares};
 
@@ -156,6 +156,9 @@ pub struct RedeemPlan {
     /// E of the pool at the mark, before; and what all its shares together were redeemed at.
     pub equity_before: Atoms,
     pub value: Atoms,
+    /// What [`share_price`] says before and after, at the mark.
+    pub price_before: u64,
+    pub price_after: u64,
     pub queue: RedeemQueue,
     /// The request with what is left of it; nothing when its shares are 0.
     pub request: RedeemRequest,
@@ -199,6 +202,7 @@ pub fn plan_redeem<B: Book, L: Legs>(
     let (cash, amount) = pay_out(held, &terms.exit.bank, worth);
     check_least(&request, burned, amount)?;
     let left = request.shares - burned;
+    let equity = equity_after(found.at_mark, &cash, &terms.exit.bank);
     let kept_until = terms.live_time.saturating_add(REQUEST_WINDOW_S + ROUND_S);
     Ok(RedeemPlan {
         cash,
@@ -206,6 +210,8 @@ pub fn plan_redeem<B: Book, L: Legs>(
         amount,
         equity_before: found.at_mark,
         value: found.value,
+        price_before: share_price(found.at_mark, terms.pool.shares),
+        price_after: share_price(equity, terms.pool.shares - burned),
         queue: RedeemQueue {
             escrowed: queue.escrowed.saturating_sub(burned),
             tally: queue.tally.plus(burned, worth),

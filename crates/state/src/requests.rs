@@ -11,7 +11,8 @@ account! {
     Redeem: 160 {
         version: u8,
         bump: u8,
-        padding0: [u8; 6],
+        escrow_bump: u8,
+        padding0: [u8; 5],
         pool: Pubkey,
         owner: Pubkey,
         lp_tokens: u64,
@@ -37,7 +38,8 @@ account! {
     Provide: 168 {
         version: u8,
         bump: u8,
-        padding0: [u8; 6],
+        escrow_bump: u8,
+        padding0: [u8; 5],
         pool: Pubkey,
         owner: Pubkey,
         /// Quote atoms in escrow.

@@ -75,6 +75,9 @@ errors! {
         VaultShort = "the vault holds less than the bank's ledger: nothing was changed, report this",
         MarketOutOfBalance = "the market's ledger does not balance: nothing was changed, report this",
         OpenInterestUneven = "longs and shorts differ: nothing was changed, report this",
+        NotTheQuote = "liquidity is provided in the quote: pass its mint",
+        WrongRequest = "the request is of another pool or owner: pass his request to this pool",
+        NotRequester = "only who asked may cancel a request that has not lapsed: sign with his key",
     }
     merits {
         PriceNotPositive = "the price is not positive",
@@ -136,6 +139,10 @@ errors! {
         SettlementClosed = "gains of this market wait until its bankrupt account is resolved",
         UtilisationCap = "the bank would be lent out beyond its limit: settle or take less",
         OutflowCap = "more would leave the bank today than may: take less, or queue",
+        CooldownRunning = "the request's cooldown is not over: wait",
+        RequestLapsed = "the request was not executed within its hour: cancel it, and ask again",
+        RedemptionsStopped = "the pool is below Maintenance: redeem when it is not",
+        BelowMinAmount = "less would come out than the request accepts: cancel it, or wait",
     }
 }
 

@@ -1,5 +1,7 @@
 //! One instruction, one file: arguments, accounts, `validate`, handler.
 
+pub mod cancel_provide;
+pub mod cancel_redeem;
 pub mod check_conservation;
 pub mod create_bank;
 pub mod create_group;
@@ -10,6 +12,9 @@ pub mod deposit;
 pub mod liquidate;
 pub mod order;
 pub mod provide_liquidity;
+pub mod redeem_liquidity;
+pub mod request_provide;
+pub mod request_redeem;
 pub mod update_prices;
 pub mod view_margin;
 pub mod withdraw;
@@ -17,7 +22,8 @@ pub mod withdraw;
 // Every instruction has its `handler`; nobody calls one without naming its module.
 #[allow(ambiguous_glob_reexports)]
 pub use {
-    check_conservation::*, create_bank::*, create_group::*, create_margin_account::*,
-    create_market::*, create_pool::*, deposit::*, liquidate::*, order::*, provide_liquidity::*,
+    cancel_provide::*, cancel_redeem::*, check_conservation::*, create_bank::*, create_group::*,
+    create_margin_account::*, create_market::*, create_pool::*, deposit::*, liquidate::*, order::*,
+    provide_liquidity::*, redeem_liquidity::*, request_provide::*, request_redeem::*,
     update_prices::*, view_margin::*, withdraw::*,
 };
