@@ -16,6 +16,7 @@ mod attack;
 pub mod bench;
 mod judge;
 mod ledger;
+mod liquidity;
 mod operator;
 mod prices;
 mod risk_program;

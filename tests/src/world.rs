@@ -87,7 +87,7 @@ pub struct World {
     pub pool: Pubkey,
     pub tokens: [Token; 4],
     pub price_accounts: [Pubkey; 4],
-    next_trader: u64,
+    pub(crate) next_trader: u64,
 }
 
 impl World {
@@ -121,6 +121,8 @@ impl World {
         }
         let [usdc, sol, btc, eth] = tokens;
         let mut config = GroupConfig::standard(1, usdc, sol, btc, eth);
+        // Who provides is in at once; what waits is told of apart.
+        config.pool.cooldown_in_s = 0;
         change(&mut config);
 
         let operator = Keys {
@@ -271,34 +273,6 @@ impl World {
         let withdraw =
             instruction::withdraw(&self.keys, trader.owner(), trader.margin, token, units);
         self.vm.measure("withdraw", withdraw, &[&trader.key])
-    }
-
-    /// Provides `usdc` whole USDC to the pool from a fresh wallet.
-    pub fn provide(&mut self, usdc: u64) -> Result<(Keypair, Sent), Failure> {
-        self.next_trader += 1;
-        let key = keypair(self.next_trader);
-        self.vm.fund(key.pubkey(), 1_000_000_000);
-        self.give(key.pubkey(), Asset::Usdc, usdc * 1_000_000);
-        let shares = classic(address::lp_mint(&self.pool));
-        let destination = token_account(shares.mint, key.pubkey(), 0);
-        self.vm
-            .set_account(shares.account_of(&key.pubkey()), destination);
-        let sent = self.provide_more(&key, usdc)?;
-        Ok((key, sent))
-    }
-
-    /// Provides again from a wallet that holds the USDC already.
-    pub fn provide_more(&mut self, key: &Keypair, usdc: u64) -> Result<Sent, Failure> {
-        let quote = self.token(Asset::Usdc);
-        let provide = instruction::provide_liquidity(
-            &self.keys,
-            key.pubkey(),
-            self.pool,
-            quote,
-            usdc * 1_000_000,
-            0,
-        );
-        self.vm.measure("provide_liquidity", provide, &[key])
     }
 
     /// The accounts of an order on these assets' markets.
