@@ -29,7 +29,8 @@ impl World {
         self.vm.fund(key.pubkey(), 1_000_000_000);
         self.give(key.pubkey(), Asset::Usdc, usdc * 1_000_000);
         let shares = self.share_token();
-        let destination = token_account(shares.mint, key.pubkey(), 0);
+        let mut destination = token_account(shares.mint, key.pubkey(), 0);
+        destination.owner = shares.program;
         self.vm
             .set_account(shares.account_of(&key.pubkey()), destination);
         key

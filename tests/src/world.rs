@@ -11,7 +11,7 @@ use solana_signer::Signer;
 
 use crate::operator::{create_book_account, signers};
 use crate::prices::PriceUpdate;
-use crate::tokens::{amount, classic, mint_account, token_account};
+use crate::tokens::{amount, classic, mint_account_of, token_account_of};
 use crate::vm::{Failure, Sent, Vm, keypair};
 
 /// When every world begins: the publish time of the real update that its first price is.
@@ -115,15 +115,16 @@ impl World {
         let admin = keypair(2);
         let book = keypair(3);
         let tokens = Asset::ALL.map(|asset| classic(keypair(100 + asset as u64).pubkey()));
-        for asset in Asset::ALL {
-            let mint = mint_account(asset.decimals(), u64::MAX / 2);
-            vm.set_account(tokens[asset as usize].mint, mint);
-        }
         let [usdc, sol, btc, eth] = tokens;
         let mut config = GroupConfig::standard(1, usdc, sol, btc, eth);
         // Who provides is in at once; what waits is told of apart.
         config.pool.cooldown_in_s = 0;
         change(&mut config);
+        let tokens = Asset::ALL.map(|asset| config.tokens[asset as usize].token);
+        for (asset, token) in Asset::ALL.into_iter().zip(tokens) {
+            let mint = mint_account_of(token, asset.decimals(), u64::MAX / 2);
+            vm.set_account(token.mint, mint);
+        }
 
         let operator = Keys {
             payer: vm.payer.pubkey(),
@@ -245,7 +246,7 @@ impl World {
     pub fn give(&mut self, owner: Pubkey, asset: Asset, units: u64) {
         let token = self.token(asset);
         let held = self.wallet(owner, asset);
-        let account = token_account(token.mint, owner, held + units);
+        let account = token_account_of(token, owner, held + units);
         self.vm.set_account(token.account_of(&owner), account);
     }
 

@@ -284,8 +284,11 @@ fn shares_out(
     }
     // part < value * shares / issued, hence fewer than the request's, and worth at most the part.
     let burned = mul_div_floor(part, issued, value).ok_or(RiskError::TooLarge)?;
-    let worth = mul_div_floor(value, burned, issued).ok_or(RiskError::TooLarge)?;
-    Ok((burned, worth))
+    match mul_div_floor(value, burned, issued) {
+        Some(0) => Ok((0, 0)),
+        Some(worth) => Ok((burned, worth)),
+        None => Err(RiskError::TooLarge),
+    }
 }
 
 /// The pool's quote deposit after `worth` atoms left it, and the units that are paid. The deposit

@@ -6,6 +6,7 @@ mod bounds;
 mod jumps;
 mod legacy;
 mod liquidation;
+mod liquidity;
 mod money;
 mod mutations;
 mod prices;
