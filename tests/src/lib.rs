@@ -28,6 +28,7 @@ mod world;
 pub use artifacts::{ArtifactMissing, program_file};
 pub use attack::{account, code, expect_error};
 pub use ledger::{AccountRow, BankRow, Ledger, MarketRow, Places, PoolRow};
+pub use liquidity::shares_account;
 pub use prices::PriceUpdate;
 pub use risk_program::RiskProgram;
 pub use tokens::TokenKind;

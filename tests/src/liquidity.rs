@@ -6,6 +6,7 @@ use anchor_lang::prelude::Pubkey;
 use keel_sdk::instruction::{self, Token};
 use keel_sdk::{Instruction, address, decode};
 use keel_state::{Pool, Provide, Redeem, RiskBook};
+use solana_account::Account;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
@@ -15,6 +16,14 @@ use crate::world::{Asset, World};
 
 /// Bytes before an account's struct.
 const DISCRIMINATOR: usize = 8;
+
+/// An account of a pool's share token, whose mint charges for nothing.
+pub fn shares_account(shares: &Token, owner: Pubkey, amount: u64) -> Account {
+    Account {
+        owner: shares.program,
+        ..token_account(shares.mint, owner, amount)
+    }
+}
 
 impl World {
     /// The pool's share token.
@@ -29,8 +38,7 @@ impl World {
         self.vm.fund(key.pubkey(), 1_000_000_000);
         self.give(key.pubkey(), Asset::Usdc, usdc * 1_000_000);
         let shares = self.share_token();
-        let mut destination = token_account(shares.mint, key.pubkey(), 0);
-        destination.owner = shares.program;
+        let destination = shares_account(&shares, key.pubkey(), 0);
         self.vm
             .set_account(shares.account_of(&key.pubkey()), destination);
         key

@@ -430,7 +430,11 @@ fn redemptions_beyond_the_pools_initial_are_paid_pro_rata() {
         "{paid:?}"
     );
     let left = pool_free_initial(&mut world);
-    assert!((0..1_000).contains(&left), "{left} of {free} were left");
+    // Nothing is left but the fee that the pool has earned and not been paid.
+    assert!(
+        (0..free / 500).contains(&left),
+        "{left} of {free} were left"
+    );
     assert!(paid[0] + paid[1] <= i128::from(free));
     let after = share_price(&mut world);
     assert!(after.0 * before.1 >= before.0 * after.1);

@@ -7,6 +7,7 @@ mod jumps;
 mod legacy;
 mod liquidation;
 mod liquidity;
+mod liquidity_accounts;
 mod money;
 mod mutations;
 mod prices;

@@ -199,10 +199,12 @@ proptest! {
         seed in any::<u64>(),
         parts in prop::collection::vec(1..=1u64 << 30, 1..6),
         liquid in any_magnitude(34),
+        cash in prop_oneof![Just(None), (1u64 << 30..1 << 44).prop_map(Some)],
     ) {
         let all: u64 = parts.iter().sum();
         let issued = LOCKED + all;
-        let (book, mut account) = flat(issued as i64);
+        let cash = cash.unwrap_or(issued);
+        let (book, mut account) = flat(cash as i64);
         let mut queue = RedeemQueue { escrowed: all, ..RedeemQueue::default() };
         let mut requests: Vec<RedeemRequest> = parts.iter().map(|own| request(*own)).collect();
         let mut paid = vec![0u64; parts.len()];
@@ -231,9 +233,12 @@ proptest! {
             paid[which] += plan.amount;
         }
         for (own, paid) in parts.iter().zip(&paid) {
-            let fair = u128::from(liquid.min(all)) * u128::from(*own) / u128::from(all);
-            prop_assert!(u128::from(*paid) <= fair);
-            prop_assert!(u128::from(*paid) + 1 >= fair);
+            let [own, all, issued] = [*own, all, issued].map(u128::from);
+            let whole = u128::from(cash) * own / issued;
+            let fair = whole.min(u128::from(liquid) * own / all);
+            // To a share, and an atom for each call.
+            let share = u128::from(cash) / issued;
+            prop_assert!(u128::from(*paid) <= fair + 24 && u128::from(*paid) + share + 24 >= fair);
         }
     }
 
