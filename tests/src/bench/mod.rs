@@ -5,6 +5,7 @@
 
 mod accounts;
 mod cash;
+mod delegation;
 mod engine;
 mod liquidity;
 mod listing;
@@ -63,12 +64,14 @@ pub fn measure() -> anyhow::Result<Figures> {
     cash::measure(&mut figures, &mut typical)?;
     liquidity::measure(&mut figures, &mut typical)?;
     trade::measure(&mut figures, &mut typical)?;
+    delegation::measure(&mut figures, &mut typical)?;
 
     let mut linear = Stage::build(LINEAR)?;
     listing::measure(&mut figures, &mut linear)?;
     cash::measure(&mut figures, &mut linear)?;
     liquidity::measure(&mut figures, &mut linear)?;
     trade::measure(&mut figures, &mut linear)?;
+    delegation::measure(&mut figures, &mut linear)?;
     cash::measure_refusals(&mut figures, &mut linear)?;
     liquidity::measure_refusals(&mut figures, &mut linear)?;
     trade::measure_refusals(&mut figures, &mut linear)?;

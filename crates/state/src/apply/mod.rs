@@ -7,7 +7,7 @@ mod book;
 mod market;
 mod pool;
 
-pub use account::{KEEP_ONE, MarginMut};
+pub use account::{KEEP_ONE, MarginMut, first_seq};
 
 /// What an invariant found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
