@@ -11,6 +11,7 @@ mod deleverage;
 mod differential;
 mod examples;
 mod fill;
+mod halt;
 mod hedges;
 mod interest;
 mod jumps;

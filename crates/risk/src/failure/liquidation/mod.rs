@@ -17,7 +17,7 @@ use crate::margin::{self, Health, Kept, Scratch, Stance};
 use crate::units::{Atoms, Lots, Ppm, Shares};
 use hand_over::hand_over;
 pub(in crate::failure) use hand_over::{market_change, received};
-pub(in crate::failure) use search::reaches_end;
+pub(in crate::failure) use search::end_of;
 use search::{Search, Step};
 use target::{Taken, find};
 
