@@ -296,6 +296,13 @@ impl<'a> MarginView<'a> {
             .position(|balance| balance.used == 0)
     }
 
+    /// Whether the stored position of a slot, if any, is up to date with its side.
+    pub fn is_touched(&self, slot: usize) -> bool {
+        let position = &self.positions[slot];
+        position.used == 0
+            || self.book.instruments[usize::from(position.instrument)].is_touched(position)
+    }
+
     /// Where the account holds this instrument.
     pub fn held_slot(&self, instrument: u8) -> Option<usize> {
         self.positions[..self.position_slots()]

@@ -9,7 +9,7 @@ use crate::error::RiskError;
 use crate::failure::liquidation::{market_change, received};
 use crate::fill::moved;
 use crate::ledger::{BankChange, MarketChange};
-use crate::limits::{MAX_ASSETS, MAX_INSTRUMENTS};
+use crate::limits::{MAX_ASSETS, MAX_POOL_POSITIONS};
 use crate::shares::{amount, borrow_amount, credited, debited};
 use crate::units::{Atoms, Dust48, Lots, Native, Shares};
 
@@ -76,7 +76,7 @@ fn receive_positions<B: Book, A: Legs, K: Legs>(
 ) -> Result<SlotSet, RiskError> {
     let held = (0..bidder.position_slots())
         .filter_map(|slot| Some((slot, bidder.position(slot)?.instrument)));
-    let mut free = Places::<MAX_INSTRUMENTS>::of(held);
+    let mut free = Places::<MAX_POOL_POSITIONS>::of(held);
     let mut replaced = SlotSet::default();
     let places = buffers.bidder_positions.iter_mut();
     let given = buffers.account_positions.iter().take(plan.positions);
