@@ -57,14 +57,37 @@ impl<'a> BookView<'a> {
         Self { fresh, ..self }
     }
 
+    /// A bank as its ledger at hand has it, else as published.
+    #[cold]
     #[inline(never)]
-    fn fresh_rate(&self, index: u8, published: RateTerms) -> RateTerms {
+    fn fresh_rate(&self, index: u8) -> RateTerms {
+        let published = self.published_rate(index);
         let found = self.fresh.iter().find(|fresh| fresh.rate == index);
         found.map_or(published, |fresh| RateTerms {
             deposit_index: fresh.deposit_index,
             borrow_index: fresh.borrow_index,
             ..published
         })
+    }
+
+    #[inline(always)]
+    fn published_rate(&self, index: u8) -> RateTerms {
+        let entry = &self.book.rates[usize::from(index)];
+        let asset = &self.book.assets[usize::from(entry.asset)];
+        let young = index != 0 && asset.listed_at > self.listed_before;
+        RateTerms {
+            asset: entry.asset,
+            deposit_index: Index48(entry.deposit_index),
+            borrow_index: extrapolated(
+                Index48(entry.borrow_index),
+                PerSecond64(entry.borrow_rate),
+                self.now.saturating_sub(entry.updated),
+            ),
+            maint_asset_weight: Ppm(entry.maint_asset_weight),
+            init_asset_weight: Ppm(if young { 0 } else { entry.init_asset_weight }),
+            maint_liab_weight: Ppm(entry.maint_liab_weight),
+            init_liab_weight: Ppm(entry.init_liab_weight),
+        }
     }
 
     /// A future or an option at this moment.
@@ -94,6 +117,11 @@ impl<'a> BookView<'a> {
     /// Seconds since the asset's price was published; 0 for a price from the near future.
     pub fn age_s(&self, asset: &AssetEntry) -> u32 {
         age_s(asset.publish_time, self.now)
+    }
+
+    /// What the quote's bank owes its depositors, native units, as published.
+    pub fn quote_deposits(&self) -> u64 {
+        self.book.rates[0].total_deposits
     }
 
     pub fn liquidation_terms(&self) -> LiquidationTerms {
@@ -142,26 +170,10 @@ impl Book for BookView<'_> {
 
     #[inline(always)]
     fn rate(&self, index: u8) -> RateTerms {
-        let entry = &self.book.rates[usize::from(index)];
-        let asset = &self.book.assets[usize::from(entry.asset)];
-        let young = index != 0 && asset.listed_at > self.listed_before;
-        let terms = RateTerms {
-            asset: entry.asset,
-            deposit_index: Index48(entry.deposit_index),
-            borrow_index: extrapolated(
-                Index48(entry.borrow_index),
-                PerSecond64(entry.borrow_rate),
-                self.now.saturating_sub(entry.updated),
-            ),
-            maint_asset_weight: Ppm(entry.maint_asset_weight),
-            init_asset_weight: Ppm(if young { 0 } else { entry.init_asset_weight }),
-            maint_liab_weight: Ppm(entry.maint_liab_weight),
-            init_liab_weight: Ppm(entry.init_liab_weight),
-        };
-        if self.fresh.is_empty() {
-            return terms;
+        if !self.fresh.is_empty() {
+            return self.fresh_rate(index);
         }
-        self.fresh_rate(index, terms)
+        self.published_rate(index)
     }
 
     #[inline(always)]
@@ -261,6 +273,8 @@ pub struct MarginView<'a> {
     account: &'a MarginAccount,
     positions: &'a [Position],
     book: &'a RiskBook,
+    /// Whether any side of the group was ever shrunk: until then what is stored is what is held.
+    shrunk: bool,
 }
 
 impl<'a> MarginView<'a> {
@@ -269,7 +283,22 @@ impl<'a> MarginView<'a> {
             account,
             positions,
             book,
+            shrunk: book.shrunk != 0,
         }
+    }
+
+    /// A position through its side's keep.
+    #[cold]
+    #[inline(never)]
+    fn kept_position(&self, slot: usize) -> Option<PositionLeg> {
+        let position = self.positions.get(slot)?;
+        if position.used == 0 {
+            return None;
+        }
+        if self.book.is_touched(position) {
+            return Some(position.leg());
+        }
+        Some(self.book.touched(position).leg)
     }
 
     pub fn account(&self) -> &'a MarginAccount {
@@ -289,6 +318,13 @@ impl<'a> MarginView<'a> {
             .position(|balance| balance.used != 0 && balance.bank == bank)
     }
 
+    /// Where the account holds this bank, else the first free slot that `may_take` agrees to.
+    pub fn taking_balance_slot(&self, bank: u8, may_take: impl Fn(usize) -> bool) -> Option<usize> {
+        self.balance_slot(bank).or_else(|| {
+            (0..BALANCE_SLOTS).find(|&slot| self.account.balances[slot].used == 0 && may_take(slot))
+        })
+    }
+
     pub fn free_balance_slot(&self) -> Option<usize> {
         self.account
             .balances
@@ -299,8 +335,7 @@ impl<'a> MarginView<'a> {
     /// Whether the stored position of a slot, if any, is up to date with its side.
     pub fn is_touched(&self, slot: usize) -> bool {
         let position = &self.positions[slot];
-        position.used == 0
-            || self.book.instruments[usize::from(position.instrument)].is_touched(position)
+        !self.shrunk || position.used == 0 || self.book.is_touched(position)
     }
 
     /// Where the account holds this instrument.
@@ -345,14 +380,10 @@ impl Legs for MarginView<'_> {
     }
 
     fn position(&self, slot: usize) -> Option<PositionLeg> {
+        if self.shrunk {
+            return self.kept_position(slot);
+        }
         let position = self.positions.get(slot)?;
-        if position.used == 0 {
-            return None;
-        }
-        let entry = &self.book.instruments[usize::from(position.instrument)];
-        if !entry.is_touched(position) {
-            return Some(self.book.touched(position).leg);
-        }
-        Some(position.leg())
+        (position.used != 0).then_some(position.leg())
     }
 }

@@ -75,6 +75,9 @@ errors! {
         VaultShort = "the vault holds less than the bank's ledger: nothing was changed, report this",
         MarketOutOfBalance = "the market's ledger does not balance: nothing was changed, report this",
         OpenInterestUneven = "longs and shorts differ: nothing was changed, report this",
+        NoLiquidator = "a step that takes something needs the margin account that takes it",
+        MissingLedger = "a bank or market that this changes was not passed: add it",
+        NotInMarkets = "the account is isolated and this market is not one of its own: use another account",
     }
     merits {
         PriceNotPositive = "the price is not positive",

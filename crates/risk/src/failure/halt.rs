@@ -5,6 +5,7 @@
 use super::losses::{MAX_HALT_S, halts};
 use crate::book::{Book, Legs, QUOTE_RATE};
 use crate::carry::{Carries, position_worth};
+use crate::margin::{self, Health, Scratch};
 use crate::num::value_floor;
 use crate::units::{Atoms, Lots};
 
@@ -34,6 +35,21 @@ pub enum Endangered {
     Bank { rate: u8, deposits: u64 },
     /// A market, with what the quote's bank owes its depositors.
     Market { instrument: u8, deposits: u64 },
+}
+
+/// E of an account that a step found at this Maintenance. E_M never exceeds it, so that where E_M is
+/// zero or more there is no deficit: then E_M in its place, and nothing is judged again.
+#[must_use]
+pub fn deficit_found<B: Book, L: Legs>(
+    book: &B,
+    account: &L,
+    maintenance: Health,
+    scratch: &mut Scratch<'_>,
+) -> Atoms {
+    if maintenance.equity.0 >= 0 {
+        return maintenance.equity;
+    }
+    margin::net_asset_value(book, account, scratch)
 }
 
 /// Judges whether a ledger waits for the account's resolution (8.6): the account owes the bank, or its

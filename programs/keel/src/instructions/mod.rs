@@ -10,6 +10,7 @@ pub mod deposit;
 pub mod liquidate;
 pub mod order;
 pub mod provide_liquidity;
+pub mod take_over;
 pub mod update_prices;
 pub mod view_margin;
 pub mod withdraw;
@@ -19,5 +20,5 @@ pub mod withdraw;
 pub use {
     check_conservation::*, create_bank::*, create_group::*, create_margin_account::*,
     create_market::*, create_pool::*, deposit::*, liquidate::*, order::*, provide_liquidity::*,
-    update_prices::*, view_margin::*, withdraw::*,
+    take_over::*, update_prices::*, view_margin::*, withdraw::*,
 };

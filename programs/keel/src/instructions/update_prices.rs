@@ -3,12 +3,10 @@
 use anchor_lang::prelude::*;
 use keel_risk::{Acceptance, QUOTE_ASSET, accept};
 use keel_state::RiskBook;
-use solana_get_sysvar::GetSysvar;
-use solana_last_restart_slot::LastRestartSlot;
 
 use crate::errors::{KeelError, Merits};
 use crate::events::PricesUpdated;
-use crate::oracle;
+use crate::{oracle, restart};
 
 /// Most sources that one call may update.
 pub const MAX_UPDATES: usize = 32;
@@ -60,8 +58,7 @@ pub fn handler<'info>(
     }
 
     if updated != 0 {
-        let restart = LastRestartSlot::get()?.last_restart_slot;
-        book.tick(clock.unix_timestamp, restart, printed);
+        book.tick(clock.unix_timestamp, restart::last_slot()?, printed);
     }
 
     emit!(PricesUpdated {

@@ -68,6 +68,8 @@ pub struct TakeoverPlan {
     /// From the group's insurance to the bidder, where the account has no equity.
     pub from_insurance: Atoms,
     pub stopped_by: StoppedBy,
+    /// The account's E before, and its Maintenance figures, at the marks.
+    pub net_asset_value: Atoms,
     pub before: Health,
     pub after: Health,
 }
@@ -125,6 +127,7 @@ pub fn plan_take_over<B: Book, A: Legs, K: Legs>(
         payment: tried.payment,
         from_insurance: insurance_pays(&found, tried.share, terms)?,
         stopped_by,
+        net_asset_value: found.net_asset_value,
         before: found.maintenance,
         after: tried.after,
     };
