@@ -13,6 +13,7 @@
 
 mod artifacts;
 mod attack;
+mod auction;
 pub mod bench;
 mod judge;
 mod ledger;

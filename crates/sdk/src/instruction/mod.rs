@@ -1,5 +1,7 @@
 //! Instruction builders: one function each, accounts derived where they can be.
 
+mod liquidation;
+
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::{InstructionData, ToAccountMetas, system_program};
@@ -7,7 +9,9 @@ use anchor_spl::associated_token::get_associated_token_address_with_program_id;
 use keel::{accounts, instruction as data};
 
 use crate::address;
-use crate::{BankArgs, GroupArgs, LiquidateArgs, MarketArgs, OrderArgs, PoolArgs, PriceSlot};
+use crate::{BankArgs, GroupArgs, MarketArgs, OrderArgs, PoolArgs, PriceSlot};
+
+pub use liquidation::*;
 
 /// A group as its clients name it: its address, its risk book and its settlement mint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -299,30 +303,6 @@ fn trade_instruction(
         .map(|index| AccountMeta::new(address::market(&keys.group, *index), false));
     instruction.accounts.extend(markets);
     instruction
-}
-
-/// Takes one leg of `margin`: the market's position, or with `bank` a deposit against the negative
-/// result of a closed position in that market.
-pub fn liquidate(
-    keys: &GroupKeys,
-    owner: Pubkey,
-    margin: Pubkey,
-    liquidator: Pubkey,
-    market: u8,
-    bank: Option<Pubkey>,
-    args: LiquidateArgs,
-) -> Instruction {
-    build(
-        accounts::Liquidate {
-            owner,
-            risk_book: keys.risk_book,
-            margin,
-            liquidator,
-            market: address::market(&keys.group, market),
-            bank,
-        },
-        data::Liquidate { args },
-    )
 }
 
 /// The report comes back as return data: see [`crate::decode::margin_report`].

@@ -3,7 +3,7 @@
 
 use anchor_lang::prelude::*;
 use keel_risk::{
-    Atoms, AuctionClock, LiquidationPlan, Lots, Target, deficit_found, plan_clock, plan_liquidation,
+    Atoms, AuctionClock, LiquidationPlan, Lots, Scratch, Target, deficit_found, plan_clock, plan_liquidation,
 };
 use keel_state::{BookView, MarginAccount, MarginKind, RiskBook, Workspace};
 
@@ -267,16 +267,7 @@ impl Step<'_, '_> {
         let mut workspace = Workspace::for_account(&margin.view());
         let scratch = &mut workspace.scratch();
 
-        let plan = plan_liquidation(
-            &view,
-            &margin.view(),
-            &liquidator.view(),
-            target,
-            Lots(i64::try_from(self.args.max_size).unwrap_or(i64::MAX)),
-            view.liquidation_terms().after(auction.live_s()),
-            scratch,
-        )
-        .merits()?;
+        let plan = self.plan(&view, (margin, liquidator), (target, auction.live_s()), scratch)?;
         let judged = (plan.before, plan.after);
         let clock = auction.stepped(&view, &margin.view(), judged).merits()?;
         let equity = deficit_found(&view, &margin.view(), plan.before, scratch);
@@ -290,6 +281,27 @@ impl Step<'_, '_> {
         ledgers.invariant()?;
         self.report(&plan, (clock, auction.live_s()), margin.account().seq, (loaders, ledgers));
         Ok(())
+    }
+
+    /// The plan is large: it is made in a frame of its own, and lives on the heap.
+    #[inline(never)]
+    fn plan(
+        &self,
+        view: &BookView,
+        (margin, liquidator): (&MarginRefMut, &MarginRefMut),
+        (target, live_s): (Target, u64),
+        scratch: &mut Scratch,
+    ) -> Result<Box<LiquidationPlan>> {
+        let plan = plan_liquidation(
+            view,
+            &margin.view(),
+            &liquidator.view(),
+            target,
+            Lots(i64::try_from(self.args.max_size).unwrap_or(i64::MAX)),
+            view.liquidation_terms().after(live_s),
+            scratch,
+        );
+        Ok(Box::new(plan.merits()?))
     }
 
     #[inline(never)]

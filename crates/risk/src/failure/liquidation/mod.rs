@@ -234,7 +234,8 @@ pub(super) struct StepTerms {
     pub taker: Taker,
 }
 
-/// [`plan_liquidation`] for a trader or a pool.
+/// [`plan_liquidation`] for a trader or a pool. The plan is large, hence a frame of its own.
+#[inline(never)]
 pub(super) fn plan_step<B: Book, A: Legs, K: Legs>(
     book: &B,
     (account, liquidator): (&A, &K),
