@@ -107,12 +107,3 @@ pub const fn margin_account_bytes(capacity: usize) -> usize {
 }
 
 const _: () = assert!(margin_account_bytes(POOL_CAPACITY) <= 10_240);
-
-impl MarginAccount {
-    /// Whether the account may hold a position of an instrument: an isolated one only of its own
-    /// markets.
-    pub fn may_hold(&self, instrument: u8) -> bool {
-        let word = self.isolated_markets[usize::from(instrument >> 6) & 1];
-        self.flags & FLAG_ISOLATED == 0 || (word >> (instrument & 63)) & 1 != 0
-    }
-}

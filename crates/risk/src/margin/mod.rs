@@ -216,17 +216,6 @@ pub(crate) fn judged<B: Book, L: Legs>(
     assess::<true, false, B, L>(book, legs, InitialTerms::COUNTED, scratch)
 }
 
-/// Net asset value: everything at the marks and weight 1, floor (4.2).
-#[must_use]
-pub fn net_asset_value<B: Book, L: Legs>(
-    book: &B,
-    legs: &L,
-    scratch: &mut Scratch<'_>,
-) -> Atoms {
-    let stride = stride(book.scenarios().len());
-    Atoms(stream::<false, false, B, L>(book, legs, scratch, stride).net)
-}
-
 /// Initial: E_I against IM (4.3, 5.5).
 #[must_use]
 pub fn initial<B: Book, L: Legs>(
@@ -286,6 +275,13 @@ pub(crate) fn assess<const M: bool, const I: bool, B: Book, L: Legs>(
         };
     }
     found
+}
+
+/// E at the mark: all weights 1 (4.2), floor.
+#[must_use]
+pub fn net_asset_value<B: Book, L: Legs>(book: &B, legs: &L, scratch: &mut Scratch<'_>) -> Atoms {
+    let stride = stride(book.scenarios().len());
+    Atoms(stream::<false, false, B, L>(book, legs, scratch, stride).net)
 }
 
 /// E at the mark, and at the bounds that make it largest, ceil: what a newcomer to a pool buys at
