@@ -274,6 +274,8 @@ pub trait Book {
     /// For reports alone.
     fn greeks(&self, instrument: u8) -> Greeks;
     fn quality(&self, asset: u8) -> PriceQuality;
+    /// The variance of an asset's price per year, as published (3.1).
+    fn variance(&self, asset: u8) -> Frac40;
     /// At most 24.
     fn scenarios(&self) -> &[Scenario];
 }
@@ -309,6 +311,10 @@ impl<B: Book + ?Sized> Book for &B {
 
     fn quality(&self, asset: u8) -> PriceQuality {
         (**self).quality(asset)
+    }
+
+    fn variance(&self, asset: u8) -> Frac40 {
+        (**self).variance(asset)
     }
 
     fn scenarios(&self) -> &[Scenario] {

@@ -146,4 +146,8 @@ pub enum RiskError {
     },
     /// More would leave the bank today than may: take less, or queue.
     OutflowCap { available: u64, asked: u64 },
+    /// The market's funding was not brought to now for too long: let anyone accrue, then try again.
+    AccrualTooOld { age_s: u32, most_s: u32 },
+    /// The pool takes this close: send it as an ordinary one.
+    PoolTakesIt,
 }

@@ -9,7 +9,7 @@
 //! - [`options`]: series between refreshes, volatility, settlement, listing (5.8, 6.3, 6.4).
 //! - [`ledger`]: what banks and markets owe, and how a plan changes it (I1 to I3).
 //! - [`fitness`]: which prices serve which plan (2.6).
-//! - [`fill`], [`order`], [`cash`], [`pool`], [`failure`]: plans, each a delta that is judged
+//! - [`fill`], [`order`], [`quote`], [`exit`], [`cash`], [`pool`], [`failure`]: plans, each a delta that is judged
 //!   before it is applied (5.7, 8.1, 8.2, 10).
 //! - [`outlook`]: buying power, liquidation prices, projected margin, for clients (5.10).
 //!
@@ -22,6 +22,7 @@ pub mod book;
 pub mod carry;
 pub mod cash;
 pub mod error;
+pub mod exit;
 pub mod failure;
 pub mod fill;
 pub mod fitness;
@@ -36,6 +37,7 @@ pub mod outflow;
 pub mod outlook;
 pub mod pool;
 pub mod price;
+pub mod quote;
 pub mod risk_array;
 pub mod settle;
 pub mod shares;
@@ -45,6 +47,7 @@ pub use book::*;
 pub use carry::*;
 pub use cash::*;
 pub use error::RiskError;
+pub use exit::*;
 pub use failure::*;
 pub use fill::*;
 pub use fitness::*;
@@ -56,6 +59,7 @@ pub use outflow::*;
 pub use outlook::*;
 pub use pool::*;
 pub use price::*;
+pub use quote::*;
 pub use settle::*;
 pub use shares::*;
 pub use units::*;

@@ -1,7 +1,7 @@
-//! The pool's shares and quotes (margin-spec 10).
+//! The pool's shares (margin-spec 10.4); its quotes are in [`crate::quote`].
 
 use crate::error::RiskError;
-use crate::num::{mul_div_floor, ppm_ceil};
+use crate::num::mul_div_floor;
 use crate::units::{Atoms, Ppm};
 
 /// The first shares, which nobody may ever redeem (10.4).
@@ -60,13 +60,4 @@ pub fn provide_shares(amount: u64, shares: u64, equity: Atoms) -> Result<IssuedS
         return Err(RiskError::TooLarge);
     }
     Ok(IssuedShares { minted, locked: 0 })
-}
-
-/// Half of the pool's spread: `base + conf * conf_share`, ceil, saturating (10.1, without the terms
-/// for the price's age and the skew).
-#[must_use]
-pub fn half_spread(base: Ppm, conf: Ppm, conf_share: Ppm) -> Ppm {
-    let share = ppm_ceil(u64::from(conf.0), conf_share);
-    let spread = u64::from(base.0).saturating_add(share);
-    Ppm(u32::try_from(spread).unwrap_or(u32::MAX))
 }

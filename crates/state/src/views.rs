@@ -180,6 +180,10 @@ impl Book for BookView<'_> {
         }
     }
 
+    fn variance(&self, index: u8) -> Frac40 {
+        Frac40(self.book.assets[usize::from(index)].variance)
+    }
+
     fn scenarios(&self) -> &[Scenario] {
         &self.scenarios[..usize::from(self.book.scenarios_len).min(SCENARIO_SLOTS)]
     }

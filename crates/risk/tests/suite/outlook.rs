@@ -7,14 +7,13 @@ use proptest::prelude::*;
 /// A market of $1 lots that anything up to a few hundred lots meets.
 fn market_terms() -> MarketTerms {
     MarketTerms {
-        open_interest_long: 0,
-        open_interest_short: 0,
         open_interest_cap: 260,
         min_size: 2,
         taker_fee: Ppm(500),
         base_spread: Ppm(300),
         conf_share: Ppm(500_000),
         max_age_fill_s: 10,
+        ..MarketTerms::default()
     }
 }
 
@@ -96,6 +95,7 @@ proptest! {
             limit_price: if buys { mark.mantissa() * 2 } else { 0 },
             taker_slot: 0,
             maker_slot: 0,
+            referred: false,
             market: market_terms(),
         };
         let terms = pool_terms(asset_cap * usd);
