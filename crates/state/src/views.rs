@@ -82,6 +82,11 @@ impl<'a> BookView<'a> {
         }
     }
 
+    /// The moment that accounts are judged at.
+    pub fn now(&self) -> i64 {
+        self.now
+    }
+
     /// Counts the book's accepted writes.
     pub fn sequence(&self) -> u64 {
         self.book.sequence
@@ -312,6 +317,15 @@ impl<'a> MarginView<'a> {
         self.held_slot(instrument).or_else(|| {
             (0..self.positions.len()).find(|&slot| self.positions[slot].used == 0 && may_take(slot))
         })
+    }
+}
+
+impl MarginView<'_> {
+    /// Where a referrer's part of a fee goes: where he holds the instrument, else a free slot among
+    /// the first half, so that those he referred never take all of his slots.
+    pub fn referral_slot(&self, instrument: u8, may_take: impl Fn(usize) -> bool) -> Option<usize> {
+        let half = self.positions.len() / 2;
+        self.position_slot(instrument, |slot| slot < half && may_take(slot))
     }
 }
 

@@ -37,7 +37,7 @@ errors! {
         QuoteBankFirst = "the first bank, and only the first, is the quote's: create it first",
         QuoteWeightNotOne = "the quote's weights must be 1,000,000 ppm",
         QuoteHasNoMarket = "no market may be made on the quote's own asset",
-        NotTheQuoteBank = "liquidity is provided in the quote: pass its bank",
+        NotTheQuoteBank = "only the quote serves here: pass its bank",
         BookFull = "the risk book has no free slot of this kind",
         NoSuchAsset = "no asset is listed at this index",
         NoSuchSource = "no price source is configured there",
@@ -75,6 +75,7 @@ errors! {
         VaultShort = "the vault holds less than the bank's ledger: nothing was changed, report this",
         MarketOutOfBalance = "the market's ledger does not balance: nothing was changed, report this",
         OpenInterestUneven = "longs and shorts differ: nothing was changed, report this",
+        WrongReferrer = "not the margin account's referrer: pass his account, or none",
     }
     merits {
         PriceNotPositive = "the price is not positive",
@@ -136,6 +137,8 @@ errors! {
         SettlementClosed = "gains of this market wait until its bankrupt account is resolved",
         UtilisationCap = "the bank would be lent out beyond its limit: settle or take less",
         OutflowCap = "more would leave the bank today than may: take less, or queue",
+        AccrualTooOld = "the market's funding was not brought to now for an hour: accrue first",
+        PoolTakesIt = "the pool takes this close: use close_position",
     }
 }
 

@@ -307,8 +307,8 @@ pub fn net_value<B: Book, L: Legs>(book: &B, legs: &L, asset: u8) -> Atoms {
         let Some(leg) = legs.position(slot) else {
             continue;
         };
-        let terms = book.instrument(leg.instrument);
-        if terms.asset == asset {
+        if book.asset_of(leg.instrument) == asset {
+            let terms = book.instrument(leg.instrument);
             let value = if terms.kind.is_option() {
                 let lots = value_floor(leg.size, book.asset(asset).lot_price);
                 moved_like(lots, terms.delta.0)
@@ -338,7 +338,7 @@ pub fn exposed_assets<B: Book, L: Legs>(book: &B, legs: &L) -> u32 {
         if let Some(leg) = legs.position(slot)
             && leg.size.0 != 0
         {
-            exposed |= bit(book.instrument(leg.instrument).asset);
+            exposed |= bit(book.asset_of(leg.instrument));
         }
     }
     exposed & !1
