@@ -307,6 +307,7 @@ impl World {
             owner: trader.owner(),
             margin: trader.margin,
             pool: self.pool,
+            referrer: None,
             markets: assets.iter().map(|asset| market(*asset)).collect(),
         }
     }

@@ -75,6 +75,7 @@ errors! {
         VaultShort = "the vault holds less than the bank's ledger: nothing was changed, report this",
         MarketOutOfBalance = "the market's ledger does not balance: nothing was changed, report this",
         OpenInterestUneven = "longs and shorts differ: nothing was changed, report this",
+        PremiumTooSteep = "the premium at the cap would leave exits too little slip: list a larger skew_scale",
         WrongReferrer = "not the margin account's referrer: pass his account, or none",
     }
     merits {

@@ -84,6 +84,7 @@ impl Stage {
             owner: trader.owner(),
             margin: Self::margin(keys, trader),
             pool: address::pool(&keys.group, 0),
+            referrer: None,
             markets: assets.iter().map(|asset| market(*asset)).collect(),
         }
     }

@@ -54,8 +54,7 @@ impl<'a> MarginMut<'a> {
     /// its side lost move the skew (margin-spec 7.2).
     pub fn touch_pool(self, slot: usize, market: &mut Market, now: i64) {
         let position = &self.positions[slot];
-        let entry = &self.book.instruments[usize::from(position.instrument)];
-        if position.used == 0 || entry.is_touched(position) {
+        if position.used == 0 || self.book.is_touched(position) {
             return;
         }
         let held = position.size;

@@ -5,7 +5,7 @@ use keel_risk::{
 };
 
 use super::words;
-use crate::{InstrumentEntry, Market, RateEntry, RiskBook, StoredPeak, StoredScenario};
+use crate::{InstrumentEntry, RateEntry, RiskBook, StoredPeak, StoredScenario};
 
 /// Longest silence between two price updates that still counts as live, seconds (margin-spec 8.4).
 const LIVE_GAP_S: i64 = 60;
@@ -66,14 +66,6 @@ impl RiskBook {
         } else {
             Prints(0)
         }
-    }
-}
-
-impl RiskBook {
-    /// A market's carry, keep and open interest changed: the copies follow at once.
-    pub fn publish_market(&mut self, market: &Market) {
-        self.instruments[usize::from(market.index)].publish(&market.ledger());
-        self.sequence += 1;
     }
 }
 

@@ -65,7 +65,9 @@ pub fn handler(ctx: Context<ExitPosition>, args: ExitArgs) -> Result<()> {
 
     // The other side's keep and carry are published before anything else is seen through them.
     let event = close(accounts, &args, &mut market, now)?;
-    accounts.risk_book.load_mut()?.publish_market(&market);
+    let mut book = accounts.risk_book.load_mut()?;
+    book.publish_market(market.index, &market.ledger());
+    drop(book);
     let book = accounts.risk_book.load()?;
     let mut pool = load::margin_mut(&accounts.pool_margin, &book)?;
     pool.touch_either(&mut market, now);

@@ -7,9 +7,11 @@ pub mod create_margin_account;
 pub mod create_market;
 pub mod create_pool;
 pub mod deposit;
+pub mod exit_position;
 pub mod liquidate;
 pub mod order;
 pub mod provide_liquidity;
+pub mod settle_pnl;
 pub mod update_prices;
 pub mod view_margin;
 pub mod withdraw;
@@ -18,6 +20,6 @@ pub mod withdraw;
 #[allow(ambiguous_glob_reexports)]
 pub use {
     check_conservation::*, create_bank::*, create_group::*, create_margin_account::*,
-    create_market::*, create_pool::*, deposit::*, liquidate::*, order::*, provide_liquidity::*,
+    create_market::*, create_pool::*, deposit::*, exit_position::*, liquidate::*, order::*, provide_liquidity::*, settle_pnl::*,
     update_prices::*, view_margin::*, withdraw::*,
 };

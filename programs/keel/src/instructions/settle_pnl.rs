@@ -3,7 +3,7 @@
 
 use anchor_lang::prelude::*;
 use keel_risk::{SettlePlan, SettleTerms, SettledUpTo, Settling, plan_settle};
-use keel_state::{Bank, BookView, MarginAccount, Market, RiskBook, Workspace};
+use keel_state::{Bank, BookView, MarginAccount, MarginView, Market, RiskBook, Workspace};
 
 use crate::errors::{KeelError, Merits};
 use crate::events::PnlSettled;
@@ -56,12 +56,13 @@ pub fn handler(ctx: Context<SettlePnl>, max_amount: u64) -> Result<()> {
     loser.touch_either(&mut market, now);
     let fresh = [bank.fresh_rate()];
     let view = BookView::new(&book, now).with_rates(&fresh);
-    let mut workspace = Workspace::for_account(&loser.view());
+    let (gaining, losing) = (winner.view(), loser.view());
+    let mut workspace = Workspace::for_account(&losing);
 
     let plan = plan_settle(
         &view,
-        settling(&winner, &winner.view(), market.index)?,
-        settling(&loser, &loser.view(), market.index)?,
+        settling(&gaining, market.index)?,
+        settling(&losing, market.index)?,
         &SettleTerms {
             max_amount,
             closed: market.settlement_closed(now),
@@ -82,4 +83,45 @@ pub fn handler(ctx: Context<SettlePnl>, max_amount: u64) -> Result<()> {
     let prices = (asset.lot_price, view.age_s(asset));
     emit!(event(accounts, &plan, (&winner, &loser), prices));
     Ok(())
+}
+
+/// Where an account holds the market's result, and the quote: always in its first balance.
+fn settling<'a, 'b>(
+    legs: &'a MarginView<'b>,
+    instrument: u8,
+) -> Result<Settling<'a, MarginView<'b>>> {
+    let slot = legs.held_slot(instrument);
+    Ok(Settling {
+        legs,
+        position_slot: slot.ok_or(KeelError::NothingToSettle)?,
+        balance_slot: 0,
+    })
+}
+
+fn event(
+    accounts: &SettlePnl,
+    plan: &SettlePlan,
+    (winner, loser): (&MarginRefMut, &MarginRefMut),
+    (price, price_age_s): (u64, u32),
+) -> PnlSettled {
+    PnlSettled {
+        winner: accounts.winner.key(),
+        loser: accounts.loser.key(),
+        market: accounts.market.key(),
+        winner_seq: winner.account().seq,
+        loser_seq: loser.account().seq,
+        amount: plan.amount.0,
+        borrowed: plan.borrowed.0,
+        up_to: match plan.up_to {
+            SettledUpTo::MaxAmount => 0,
+            SettledUpTo::Result => 1,
+            SettledUpTo::Deposit => 2,
+        },
+        winner_quote_after: plan.winner_position.1.quote.0,
+        loser_quote_after: plan.loser_position.1.quote.0,
+        winner_shares_after: plan.winner_balance.1.shares.0,
+        loser_shares_after: plan.loser_balance.1.shares.0,
+        price,
+        price_age_s,
+    }
 }
