@@ -107,8 +107,8 @@ pub fn quote(
 /// Error: `TooLarge`.
 pub fn impact(size: Lots, mark: Price, skew: Lots, scale: u64) -> Result<Atoms, RiskError> {
     let after = skew.0.checked_add(size.0).ok_or(RiskError::TooLarge)?;
-    let before = premium(skew.0.unsigned_abs(), scale);
-    let after = premium(after.unsigned_abs(), scale);
+    let before = premium(skew.0.unsigned_abs(), scale).ok_or(RiskError::TooLarge)?;
+    let after = premium(after.unsigned_abs(), scale).ok_or(RiskError::TooLarge)?;
     let lots = before.abs_diff(after);
     let shift = u32::from(mark.shift()) + u32::from(PLACES);
     let value = if shift < 64 && after >= before {
@@ -135,23 +135,23 @@ fn wide_shift(a: u64, b: u64, shift: u32, up: bool) -> u64 {
 }
 
 /// Lots with 24 binary places that bringing the skew from nothing to `skew` costs: `skew^2 / 2 scale`,
-/// floor, and lot for lot beyond `scale`. Saturates.
-fn premium(skew: u64, scale: u64) -> u64 {
+/// floor, and lot for lot beyond `scale`; `None` beyond 64 bits.
+fn premium(skew: u64, scale: u64) -> Option<u64> {
     const HALF: u8 = PLACES - 1;
     let scale = scale.min(MAX_SKEW_SCALE);
     if skew >= scale {
-        let beyond = (skew - scale).saturating_mul(1 << PLACES);
-        return (scale << HALF).saturating_add(beyond);
+        let beyond = (skew - scale).checked_mul(1 << PLACES)?;
+        return (scale << HALF).checked_add(beyond);
     }
     if skew >> 32 != 0 {
         // skew < 2^40: the square and its places are below 2^103, the quotient below 2^63.
         let square = u128::from(skew) * u128::from(skew);
-        return ((square << HALF) / u128::from(scale)) as u64;
+        return Some(((square << HALF) / u128::from(scale)) as u64);
     }
     // The same by long division: the square is below 2^64, its quotient below 2^32, the rest below 2^40.
     let square = skew * skew;
     let (whole, rest) = (square / scale, square % scale);
-    (whole << HALF) + (rest << HALF) / scale
+    Some((whole << HALF) + (rest << HALF) / scale)
 }
 
 /// Whether a market's premium stays within its part of the exits' slip for every open interest up to
