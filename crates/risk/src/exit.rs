@@ -129,14 +129,7 @@ fn refused_by_pool<B: Book, T: Legs, M: Legs>(
         taker: &mut [(0, PositionLeg::EMPTY)],
         maker: &mut [(0, PositionLeg::EMPTY)],
     };
-    match plan_order(
-        book,
-        parties,
-        &[at_any_price],
-        terms,
-        &mut buffers,
-        scratch,
-    ) {
+    match plan_order(book, parties, &[at_any_price], terms, &mut buffers, scratch) {
         Err(RiskError::PoolBelowMargin { .. }) => Ok(()),
         Err(other) => Err(other),
         Ok(_) => Err(RiskError::PoolTakesIt),

@@ -5,10 +5,10 @@ use crate::carry::Carries;
 use crate::error::RiskError;
 use crate::limits::MAX_JUDGED_VALUE;
 use crate::margin::Assessment;
-use crate::quote::FeeSplit;
 use crate::num::{
     mul_shift_floor, ppm_floor, umul_shift_ceil, umul_shift_floor, value_ceil, wide_mul,
 };
+use crate::quote::FeeSplit;
 use crate::units::{Atoms, Dust48, Lots, Ppm, Price};
 
 const MILLION: u64 = 1_000_000;

@@ -316,12 +316,7 @@ fn check_accrual(market: &MarketTerms) -> Result<(), RiskError> {
 }
 
 /// A leg that is opened or grown ends worth at least `min_notional` (1.7).
-fn check_dust<B: Book>(
-    book: &B,
-    before: Lots,
-    after: Lots,
-    mark: Price,
-) -> Result<(), RiskError> {
+fn check_dust<B: Book>(book: &B, before: Lots, after: Lots, mark: Price) -> Result<(), RiskError> {
     let grows = after.0.unsigned_abs() > before.0.unsigned_abs();
     let notional = crate::num::value_ceil(Lots(after.0.saturating_abs()), mark);
     let least = book.group().min_notional;

@@ -8,7 +8,8 @@ use anchor_lang::{Owner, ZeroCopy};
 use bytemuck::{cast_slice, cast_slice_mut, from_bytes, from_bytes_mut};
 use keel_risk::Target;
 use keel_state::{
-    Bank, DISCRIMINATOR_BYTES, MarginAccount, MarginKind, MarginMut, MarginView, Market, Position, RiskBook,
+    Bank, DISCRIMINATOR_BYTES, MarginAccount, MarginKind, MarginMut, MarginView, Market, Position,
+    RiskBook,
 };
 
 use crate::errors::KeelError;

@@ -246,11 +246,11 @@ fn an_aged_price_by_hand() {
         age_share: Ppm::ONE,
         ..MarketTerms::default()
     };
-    let quality = PriceQuality {
-        age_s: 10,
-        ..FRESH
-    };
-    assert_eq!(market_spread(&market, &quality, variance), Ppm(200 + 125 + 451));
+    let quality = PriceQuality { age_s: 10, ..FRESH };
+    assert_eq!(
+        market_spread(&market, &quality, variance),
+        Ppm(200 + 125 + 451)
+    );
 }
 
 /// 10.1: a referrer gets his share of the fee, the maker his rate of the notional, at most all.

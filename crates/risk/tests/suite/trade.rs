@@ -73,7 +73,13 @@ fn exit(
 ) -> Result<ExitPlan, RiskError> {
     let mut lanes = vec![0; Scratch::MAX_LANES];
     let parties = Parties { taker, maker };
-    plan_exit(book, &parties, &order, (ledger, POOL), &mut Scratch::new(&mut lanes))
+    plan_exit(
+        book,
+        &parties,
+        &order,
+        (ledger, POOL),
+        &mut Scratch::new(&mut lanes),
+    )
 }
 
 /// The ledger of positions without carry.
@@ -276,7 +282,10 @@ fn a_market_grows_to_ten_depths_and_so_many_times_its_insurance() {
     };
     let refused = |cap, open_interest| Err(RiskError::OpenInterestCap { open_interest, cap });
     assert_eq!(opens(&book, 2_000, with(50, 40 * USD)), Ok(()));
-    assert_eq!(opens(&book, 2_001, with(50, 40 * USD)), refused(2_000, 2_001));
+    assert_eq!(
+        opens(&book, 2_001, with(50, 40 * USD)),
+        refused(2_000, 2_001)
+    );
     assert_eq!(opens(&book, -100, with(50, 0)), refused(0, 100));
     assert_eq!(opens(&book, -100, with(50, -USD)), refused(0, 100));
     book.assets[1].depth = Atoms(150 * USD);
@@ -326,7 +335,12 @@ fn who_is_at_maintenance_is_told() {
         let taker = TestAccount::default()
             .with_balance(0, cash * USD)
             .with_position(0, 1_000, -1_000 * USD);
-        let close = plan(&book, (&taker, &maker), order(-100, market()), Intent::Close);
+        let close = plan(
+            &book,
+            (&taker, &maker),
+            order(-100, market()),
+            Intent::Close,
+        );
         close.map(|(_, outcome)| outcome.taker_maintained)
     };
     // 900 lots need $90 of Maintenance and $135 of Initial.

@@ -1,8 +1,8 @@
 //! Plans applied to margin accounts.
 
 use keel_risk::{
-    Atoms, AuctionClock, BalanceLeg, Carry48, CashPlan, ExitPlan, Frac40, Keep, LegChange, Lots, PositionLeg,
-    Price, SettlePlan, SideTerms, TouchPlan, Touched, plan_touch, up_to_date,
+    Atoms, AuctionClock, BalanceLeg, Carry48, CashPlan, ExitPlan, Frac40, Keep, LegChange, Lots,
+    PositionLeg, Price, SettlePlan, SideTerms, TouchPlan, Touched, plan_touch, up_to_date,
 };
 
 use super::wide;

@@ -2,7 +2,9 @@
 
 use anchor_lang::prelude::*;
 use keel_risk::{MAX_FUNDING, MAX_SKEW_SCALE, Ppm, premium_fits};
-use keel_state::{AssetEntry, Group, INSTRUMENT_SLOTS, InstrumentTag, LAYOUT_VERSION, Market, RiskBook, seeds};
+use keel_state::{
+    AssetEntry, Group, INSTRUMENT_SLOTS, InstrumentTag, LAYOUT_VERSION, Market, RiskBook, seeds,
+};
 
 use crate::errors::KeelError;
 use crate::events::MarketCreated;

@@ -110,7 +110,13 @@ fn close(
         taker.edit().apply_clock(AuctionClock::STOPPED);
     }
     market.apply_exit(&plan);
-    Ok(event(accounts, args, &plan, (&view, market.index), taker.account().seq))
+    Ok(event(
+        accounts,
+        args,
+        &plan,
+        (&view, market.index),
+        taker.account().seq,
+    ))
 }
 
 /// What the plan needs of the leg; a pool that holds nothing could take it over in a slot of its own.

@@ -20,6 +20,6 @@ pub mod withdraw;
 #[allow(ambiguous_glob_reexports)]
 pub use {
     check_conservation::*, create_bank::*, create_group::*, create_margin_account::*,
-    create_market::*, create_pool::*, deposit::*, exit_position::*, liquidate::*, order::*, provide_liquidity::*, settle_pnl::*,
-    update_prices::*, view_margin::*, withdraw::*,
+    create_market::*, create_pool::*, deposit::*, exit_position::*, liquidate::*, order::*,
+    provide_liquidity::*, settle_pnl::*, update_prices::*, view_margin::*, withdraw::*,
 };

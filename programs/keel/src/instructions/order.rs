@@ -241,7 +241,10 @@ impl<'a> Sides<'a> {
             return;
         };
         for (slot, instrument) in &self.referrals {
-            let leg = legs.taker.iter().position(|(_, leg)| leg.instrument == *instrument);
+            let leg = legs
+                .taker
+                .iter()
+                .position(|(_, leg)| leg.instrument == *instrument);
             if let Some(fill) = leg.and_then(|leg| legs.fills.get(leg)) {
                 let referral = fill.fees.referral;
                 referrer.edit().apply_referral(*slot, *instrument, referral);

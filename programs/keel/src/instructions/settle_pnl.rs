@@ -28,11 +28,7 @@ impl SettlePnl<'_> {
     /// Checked in the attributes: every loader's owner and discriminator. Here: two different accounts,
     /// market and bank of the group, the bank the quote's. In `load`: the margin accounts' groups.
     fn validate(&self, book: &RiskBook) -> Result<()> {
-        require_keys_neq!(
-            self.winner.key(),
-            self.loser.key(),
-            KeelError::SameAccount
-        );
+        require_keys_neq!(self.winner.key(), self.loser.key(), KeelError::SameAccount);
         require_keys_eq!(self.market.load()?.group, book.group, KeelError::OtherGroup);
         let bank = self.bank.load()?;
         require_keys_eq!(bank.group, book.group, KeelError::OtherGroup);
