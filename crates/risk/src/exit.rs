@@ -11,7 +11,8 @@ use crate::ledger::{MarketChange, MarketLedger};
 use crate::margin::{Health, Scratch};
 use crate::num::value_ceil;
 use crate::order::{
-    Intent, LegFill, Order, OrderBuffers, OrderTerms, Parties, judge_close, plan_order, position_at,
+    Authority, Intent, LegFill, Order, OrderBuffers, OrderTerms, Parties, judge_close, plan_order,
+    position_at,
 };
 use crate::pool::PoolTerms;
 use crate::price::Action;
@@ -122,6 +123,7 @@ fn refused_by_pool<B: Book, T: Legs, M: Legs>(
     };
     let terms = OrderTerms {
         intent: Intent::Close,
+        authority: Authority::Owner,
         pool,
     };
     let mut buffers = OrderBuffers {

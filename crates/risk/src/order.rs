@@ -122,10 +122,20 @@ pub struct Parties<'a, T, M> {
     pub maker: &'a M,
 }
 
+/// Who sends an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authority {
+    Owner,
+    /// Every fill is within `max_close_slip` of the mark, whatever its intent and the price's tier
+    /// (11.1); the rest of his rules are [`crate::plan_delegated`]'s.
+    Delegate,
+}
+
 /// What is asked of an order besides its legs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrderTerms {
     pub intent: Intent,
+    pub authority: Authority,
     pub pool: PoolTerms,
 }
 
@@ -165,7 +175,7 @@ pub fn plan_order<B: Book, T: Legs, M: Legs>(
         .zip(buffers.maker.iter_mut());
     let mut fees = 0i64;
     for (order, ((filled, taker_leg), maker_leg)) in orders.iter().zip(slots) {
-        let fill = fill_leg(book, parties, order, terms.intent)?;
+        let fill = fill_leg(book, parties, order, terms)?;
         fees = fees.saturating_add(fill.fees.total().0);
         *taker_leg = (order.taker_slot, fill.plan.taker_after);
         *maker_leg = (order.maker_slot, fill.plan.maker_after);
@@ -200,14 +210,14 @@ fn fill_leg<B: Book, T: Legs, M: Legs>(
     book: &B,
     parties: &Parties<'_, T, M>,
     order: &Order,
-    intent: Intent,
+    asked: OrderTerms,
 ) -> Result<LegFill, RiskError> {
     let Parties { taker, maker } = *parties;
     let terms = book.instrument(order.instrument);
     let asset = book.asset(terms.asset);
     let before = position_at(taker, order.taker_slot, order.instrument);
-    check_size(order, before.size, intent)?;
-    let quote = quote_leg(book, order, intent, &terms, asset.range)?;
+    check_size(order, before.size, asked.intent)?;
+    let quote = quote_leg(book, order, asked, &terms, asset.range)?;
 
     let fees = split_fee(quote.amount, &order.market, order.referred);
     let maker_before = position_at(maker, order.maker_slot, order.instrument);
@@ -238,22 +248,26 @@ fn fill_leg<B: Book, T: Legs, M: Legs>(
 fn quote_leg<B: Book>(
     book: &B,
     order: &Order,
-    intent: Intent,
+    asked: OrderTerms,
     terms: &InstrumentTerms,
     range: Ppm,
 ) -> Result<Quote, RiskError> {
-    let (action, most) = match intent {
+    let (action, most) = match asked.intent {
         Intent::Open => (Action::Increase, Ppm(range.0 / 2)),
         Intent::Close => (Action::Reduce, Ppm(range.0 / 4)),
     };
     let quality = book.quality(terms.asset);
-    let asked = (action, order.size.0 > 0);
+    let does = (action, order.size.0 > 0);
+    let bound = fill_distance(terms.asset, &quality, does, order.market.max_age_fill_s)?;
     // At a bound that is worse for him an exit goes as far as the bound.
-    let bound = fill_distance(terms.asset, &quality, asked, order.market.max_age_fill_s)?;
+    let most = match asked.authority {
+        Authority::Owner => most.max(bound),
+        Authority::Delegate => Ppm(range.0 / 4),
+    };
     let spread = market_spread(&order.market, &quality, book.variance(terms.asset));
     let quoted = quote(order.size, terms.mark, &order.market, (spread, bound))?;
     check_limit(order.size, quoted.amount, terms.mark, order.limit_price)?;
-    check_slip(order.size, quoted.amount, terms.mark, most.max(bound))?;
+    check_slip(order.size, quoted.amount, terms.mark, most)?;
     Ok(quoted)
 }
 

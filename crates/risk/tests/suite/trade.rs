@@ -59,7 +59,11 @@ fn plan(
         maker: &mut [(0, PositionLeg::EMPTY)],
     };
     let parties = Parties { taker, maker };
-    let terms = OrderTerms { intent, pool: POOL };
+    let terms = OrderTerms {
+        intent,
+        authority: Authority::Owner,
+        pool: POOL,
+    };
     let mut scratch = Scratch::new(&mut lanes);
     let outcome = plan_order(book, &parties, &[order], terms, &mut buffers, &mut scratch)?;
     Ok((buffers.fills[0], outcome))

@@ -6,14 +6,19 @@ use anchor_lang::{InstructionData, ToAccountMetas, system_program};
 use anchor_spl::associated_token::get_associated_token_address_with_program_id;
 use keel::{accounts, instruction as data};
 
+mod account;
 mod trading;
-
-pub use trading::{
-    ExitKeys, SettleKeys, TradeKeys, close_position, exit_position, open_position, settle_pnl,
-};
 
 use crate::address;
 use crate::{BankArgs, GroupArgs, LiquidateArgs, MarketArgs, PoolArgs, PriceSlot};
+
+pub use account::{
+    NewAccount, clear_delegate, close_margin_account, create_margin_account_with, set_delegate,
+    set_name,
+};
+pub use trading::{
+    ExitKeys, SettleKeys, TradeKeys, close_position, exit_position, open_position, settle_pnl,
+};
 
 /// A group as its clients name it: its address, its risk book and its settlement mint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +147,7 @@ pub fn create_pool(
     )
 }
 
+/// A plain sub-account; see [`create_margin_account_with`] for an isolated or a referred one.
 pub fn create_margin_account(
     keys: &GroupKeys,
     payer: Pubkey,
@@ -149,16 +155,12 @@ pub fn create_margin_account(
     sub_id: u16,
     name: [u8; 32],
 ) -> Instruction {
-    build(
-        accounts::CreateMarginAccount {
-            payer,
-            owner,
-            group: keys.group,
-            margin: address::margin_account(&keys.group, &owner, sub_id),
-            system_program: system_program::ID,
-        },
-        data::CreateMarginAccount { sub_id, name },
-    )
+    let account = NewAccount {
+        sub_id,
+        name,
+        ..NewAccount::default()
+    };
+    create_margin_account_with(keys, payer, owner, account)
 }
 
 /// Pays `amount` native units from the depositor's associated account into `margin`.

@@ -11,7 +11,8 @@ use crate::{ExitArgs, OrderArgs, address};
 /// The accounts of an order: the trader's side, the pool, and one market per leg.
 #[derive(Clone, Debug)]
 pub struct TradeKeys {
-    pub owner: Pubkey,
+    /// The margin account's owner or delegate, who signs.
+    pub authority: Pubkey,
     pub margin: Pubkey,
     pub pool: Pubkey,
     /// The margin account that referred the trader, when it is to get its part of the fee.
@@ -35,7 +36,7 @@ fn trade_instruction(
 ) -> Instruction {
     let mut instruction = build(
         accounts::Trade {
-            owner: trade.owner,
+            authority: trade.authority,
             risk_book: keys.risk_book,
             margin: trade.margin,
             pool: trade.pool,

@@ -2,8 +2,8 @@
 
 use anchor_lang::prelude::*;
 use keel_risk::{
-    AuctionClock, Health, Intent, LegFill, Lots, Order, OrderBuffers, OrderTerms, Parties,
-    PositionLeg, plan_order,
+    Amended, AuctionClock, Authority, Health, Intent, LegFill, Lots, Order, OrderBuffers,
+    OrderTerms, Parties, PositionLeg, Scratch, Spent, plan_delegated, plan_order,
 };
 use keel_state::{BookView, MarginAccount, MarginKind, Market, Pool, RiskBook, Workspace};
 
@@ -36,9 +36,10 @@ pub struct OrderArgs {
 
 #[derive(Accounts)]
 pub struct Trade<'info> {
-    pub owner: Signer<'info>,
+    /// The margin account's owner or delegate.
+    pub authority: Signer<'info>,
     pub risk_book: AccountLoader<'info, RiskBook>,
-    #[account(mut, has_one = owner @ KeelError::NotOwner)]
+    #[account(mut)]
     pub margin: AccountLoader<'info, MarginAccount>,
     #[account(constraint = pool.load()?.margin == pool_margin.key() @ KeelError::WrongPoolMargin)]
     pub pool: AccountLoader<'info, Pool>,
@@ -51,10 +52,15 @@ pub struct Trade<'info> {
 }
 
 impl Trade<'_> {
-    /// Checked in the attributes: owner (signer, the margin account's), risk_book, pool_margin (the
-    /// pool's). Here: taker, maker and referrer differ (Anchor's duplicate check skips loaders), the
-    /// referrer is the margin account's. In `load`: groups and markets.
-    fn validate(&self, args: &OrderArgs, now: i64) -> Result<()> {
+    /// Checked in the attributes: authority (signer), risk_book, pool_margin (the pool's). Here: the
+    /// authority is the owner or the delegate, and as which it signs; taker, maker and referrer differ
+    /// (Anchor's duplicate check skips loaders), the referrer is the margin account's. In `load`: groups
+    /// and markets.
+    fn validate(&self, args: &OrderArgs, now: i64) -> Result<Authority> {
+        let account = self.margin.load()?;
+        let authority = account
+            .authority_of(self.authority.key)
+            .ok_or(KeelError::NotOwner)?;
         let (taker, maker) = (self.margin.key(), self.pool_margin.key());
         require_keys_neq!(taker, maker, KeelError::SameAccount);
         require!(
@@ -62,7 +68,6 @@ impl Trade<'_> {
             KeelError::WrongLegCount
         );
         require!(now <= args.valid_until, KeelError::OrderExpired);
-        let account = self.margin.load()?;
         require!(
             account.kind == MarginKind::Trader as u8,
             KeelError::NotATrader
@@ -76,7 +81,7 @@ impl Trade<'_> {
             require_keys_neq!(key, taker, KeelError::SameAccount);
             require_keys_neq!(key, maker, KeelError::SameAccount);
         }
-        Ok(())
+        Ok(authority)
     }
 }
 
@@ -87,13 +92,13 @@ pub fn handler<'info>(
 ) -> Result<()> {
     let accounts = &ctx.accounts;
     let now = Clock::get()?.unix_timestamp;
-    accounts.validate(&args, now)?;
+    let authority = accounts.validate(&args, now)?;
     let book = accounts.risk_book.load()?;
     let mut sides = Sides::load(accounts, &book)?;
     let markets = load::markets(ctx.remaining_accounts, &book, args.legs.len())?;
 
     let view = BookView::new(&book, now);
-    let orders = sides.orders(&args, &markets, &view)?;
+    let orders = sides.orders(&args, intent, &markets, &view)?;
     let mut legs = Legs::for_orders(&orders);
     let mut workspace = Workspace::for_account(&sides.maker.view());
 
@@ -106,14 +111,20 @@ pub fn handler<'info>(
         &orders,
         OrderTerms {
             intent,
+            authority,
             pool: accounts.pool.load()?.terms(),
         },
         &mut legs.buffers(),
         &mut workspace.scratch(),
     )
     .merits()?;
+    let scratch = &mut workspace.scratch();
+    let spent = spend(authority, &view, &sides.taker, &legs, scratch)?;
 
     sides.apply(&legs, outcome.taker_maintained);
+    if let Some(spent) = spent {
+        sides.taker.edit().account().apply_spent(spent);
+    }
     for (market, (order, fill)) in markets.iter().zip(orders.iter().zip(&legs.fills)) {
         let mut market = market.load_mut()?;
         market.apply_leg(fill, order.size, now);
@@ -130,6 +141,30 @@ pub fn handler<'info>(
         report.emit(order, fill, market.key(), &view);
     }
     Ok(())
+}
+
+/// What the order leaves of a delegate's budget, judged by his grant (margin-spec 11); nothing changes
+/// for the owner's.
+#[inline(never)]
+fn spend(
+    authority: Authority,
+    view: &BookView,
+    taker: &MarginRefMut,
+    legs: &Legs,
+    scratch: &mut Scratch,
+) -> Result<Option<Spent>> {
+    if authority == Authority::Owner {
+        return Ok(None);
+    }
+    let base = taker.view();
+    let after = Amended {
+        base: &base,
+        balances: &[],
+        positions: &legs.taker,
+    };
+    let (grant, fills) = (taker.account().grant(), &legs.fills);
+    let spent = plan_delegated(view, &after, &grant, fills, view.now(), scratch);
+    spent.merits().map(Some)
 }
 
 /// Where the plan is written: one entry per leg.
@@ -180,10 +215,11 @@ impl<'a> Sides<'a> {
     }
 
     /// What the pure plan needs of each leg: its market's terms and where both sides hold it, brought
-    /// up to date.
+    /// up to date. An isolated account opens nothing outside its markets.
     fn orders(
         &mut self,
         args: &OrderArgs,
+        intent: Intent,
         markets: &[AccountLoader<Market>],
         view: &BookView,
     ) -> Result<Vec<Order>> {
@@ -191,6 +227,10 @@ impl<'a> Sides<'a> {
         for (leg, market) in args.legs.iter().zip(markets) {
             let mut market = market.load_mut()?;
             let index = market.index;
+            require!(
+                intent == Intent::Close || self.taker.account().may_hold(index),
+                KeelError::NotInMarkets
+            );
             let free = |slot| orders.iter().all(|order: &Order| order.taker_slot != slot);
             let taker_slot = self.taker.view().position_slot(index, free);
             let taker_slot = taker_slot.ok_or(KeelError::NoFreePositionSlot)?;
