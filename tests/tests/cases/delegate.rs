@@ -484,6 +484,7 @@ fn the_same_margin_account_given_twice() {
         authority: delegate.pubkey(),
         margin: trader.margin,
         pool: world.pool,
+        referrer: None,
         markets: vec![market(Asset::Sol)],
     };
     let order = instruction::open_position(&world.keys, &keys, world.order(&[1_000]));
