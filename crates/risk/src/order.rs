@@ -1,13 +1,13 @@
 //! Orders against a pool: one or more fills between two margin accounts, judged once at the end.
 
-use crate::book::{Amended, AssetTerms, Book, InstrumentTerms, Legs, PositionLeg};
+use crate::book::{Amended, AssetTerms, Book, InstrumentTerms, Legs, PositionLeg, PriceQuality};
 use crate::carry::{Carries, MAX_ACCRUAL_AGE_S};
 use crate::cash::check_asset_count;
 use crate::error::RiskError;
 use crate::fill::{
     Fill, FillPlan, Reduction, check_limit, check_slip, is_risk_reducing, plan_fill,
 };
-use crate::fitness::{fill_distance, require_prices, require_prices_of};
+use crate::fitness::{fill_distance, require_prices_of};
 use crate::limits::{check_growth, grows};
 use crate::margin::Scratch;
 use crate::margin::{self, Health, InitialTerms, exposed_assets};
@@ -194,7 +194,10 @@ pub fn plan_order<B: Book, T: Legs, M: Legs>(
         positions: &*buffers.maker,
     };
     let (taker_initial, taker_maintained) = match terms.intent {
-        Intent::Open => (judge_open(book, &taker_after, scratch)?, true),
+        Intent::Open => {
+            require_open_prices(book, &taker_after, &maker_after)?;
+            (judge_open(book, &taker_after, scratch)?, true)
+        }
         Intent::Close => judge_close(book, taker, &taker_after, fees, scratch)?,
     };
     judge_pool(book, (maker, &maker_after), orders, terms, scratch)?;
@@ -340,18 +343,28 @@ fn check_dust<B: Book>(book: &B, before: Lots, after: Lots, mark: Price) -> Resu
     Ok(())
 }
 
-/// Initial at the end, with prices fit to increase exposure and within the account's limits.
+/// Where exposure grows, the trader's assets have prices fit to increase it, and the pool's serve a
+/// reduction, each as fresh as margin asks: one look at each asset. The trader's are no more than he may
+/// have.
+fn require_open_prices<B: Book, T: Legs, M: Legs>(
+    book: &B,
+    taker: &T,
+    maker: &M,
+) -> Result<(), RiskError> {
+    let (ours, theirs) = (exposed_assets(book, taker), exposed_assets(book, maker));
+    let age = |quality: &PriceQuality| quality.max_age_margin_s;
+    require_prices_of(book, ours, Action::Increase, age)?;
+    // What may grow may shrink.
+    require_prices_of(book, theirs & !ours, Action::Reduce, age)?;
+    check_asset_count(taker, ours)
+}
+
+/// Initial at the end, within the group's least equity.
 fn judge_open<B: Book, A: Legs>(
     book: &B,
     after: &A,
     scratch: &mut Scratch<'_>,
 ) -> Result<Health, RiskError> {
-    let exposed = exposed_assets(book, after);
-    require_prices_of(book, exposed, Action::Increase, |quality| {
-        quality.max_age_margin_s
-    })?;
-    check_asset_count(after, exposed)?;
-
     let initial = margin::initial(book, after, InitialTerms::COUNTED, scratch);
     if initial.health().0 < 0 {
         return Err(RiskError::BelowInitial {
@@ -389,7 +402,7 @@ pub(crate) fn judge_close<B: Book, T: Legs, A: Legs>(
     Ok((initial, !after.maintenance.is_liquidatable()))
 }
 
-/// The pool's side: what opens leaves it at Initial with its own factor, on fresh prices, and every
+/// The pool's side: what opens leaves it at Initial with its own factor, and every
 /// touched asset within its cap; what closes leaves it at Maintenance (10.2), or, where it was below
 /// already, with a lower requirement (10.3).
 fn judge_pool<B: Book, M: Legs, A: Legs>(
@@ -401,9 +414,6 @@ fn judge_pool<B: Book, M: Legs, A: Legs>(
 ) -> Result<(), RiskError> {
     let health = match terms.intent {
         Intent::Open => {
-            require_prices(book, after, Action::Reduce, |quality| {
-                quality.max_age_margin_s
-            })?;
             check_asset_caps(book, after, orders, terms.pool)?;
             let initial = InitialTerms {
                 factor: Some(terms.pool.factor),

@@ -6,7 +6,7 @@ use crate::book::PriceQuality;
 use crate::error::RiskError;
 use crate::fill::fill_amount;
 use crate::limits::MAX_JUDGED_VALUE;
-use crate::num::{isqrt_ceil, mul_div_floor, ppm_ceil, ppm_floor, umul_shift_ceil, wide_mul};
+use crate::num::{isqrt_normal, mul_div_floor, ppm_ceil, ppm_floor, umul_shift_ceil, wide_mul};
 use crate::num::{umul_shift_floor, value_ceil};
 use crate::order::MarketTerms;
 use crate::units::{Atoms, Frac40, Lots, Ppm, Price};
@@ -47,8 +47,11 @@ pub fn age_spread(variance: Frac40, age_s: u32, share: Ppm) -> Ppm {
     if age_s == 0 || share.0 == 0 || variance.0 == 0 {
         return Ppm(0);
     }
-    let square = variance.0.saturating_mul(u64::from(age_s)) / VARIANCE_UNIT;
-    let move_ppm = isqrt_ceil(u128::from(square.saturating_add(1)));
+    // One more than the floor, hence above the quotient and below 2^40.
+    let square = variance.0.saturating_mul(u64::from(age_s)) / VARIANCE_UNIT + 1;
+    let normal = square.leading_zeros() & !1;
+    let root = isqrt_normal(square << normal) >> (normal / 2);
+    let move_ppm = root + u64::from(root * root < square);
     let spread = ppm_ceil(move_ppm, share);
     Ppm(u32::try_from(spread).unwrap_or(u32::MAX))
 }

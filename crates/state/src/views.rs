@@ -194,8 +194,14 @@ impl Book for BookView<'_> {
         }
     }
 
+    #[inline(always)]
     fn asset_of(&self, instrument: u8) -> u8 {
         self.book.instruments[usize::from(instrument)].asset
+    }
+
+    #[inline(always)]
+    fn asset_of_rate(&self, rate: u8) -> u8 {
+        self.book.rates[usize::from(rate)].asset
     }
 
     fn array(&self, instrument: u8) -> &[i32] {
@@ -392,5 +398,16 @@ impl Legs for MarginView<'_> {
         }
         let position = self.positions.get(slot)?;
         (position.used != 0).then_some(position.leg())
+    }
+
+    #[inline(always)]
+    fn sized(&self, slot: usize) -> Option<u8> {
+        if self.shrunk {
+            let leg = self.kept_position(slot)?;
+            return (leg.size.0 != 0).then_some(leg.instrument);
+        }
+        let position = self.positions.get(slot)?;
+        let sized = position.used != 0 && position.size != 0;
+        sized.then_some(position.instrument)
     }
 }
