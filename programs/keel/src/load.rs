@@ -186,6 +186,10 @@ pub fn liquidation_target(
         .view()
         .held_slot(market.index)
         .ok_or(KeelError::NothingToLiquidate)?;
+    require!(
+        liquidator.account().may_hold(market.index),
+        KeelError::NotInMarkets
+    );
     let liquidator_slot = liquidator
         .view()
         .position_slot(market.index, |_| true)
