@@ -162,4 +162,8 @@ pub enum RiskError {
     RedemptionsStopped { equity: Atoms, requirement: Atoms },
     /// Less would come out than the request accepts: cancel it, or wait.
     BelowMinAmount { amount: u64, least: u64 },
+    /// The market's funding was not brought to now for too long: let anyone accrue, then try again.
+    AccrualTooOld { age_s: u32, most_s: u32 },
+    /// The pool takes this close: send it as an ordinary one.
+    PoolTakesIt,
 }

@@ -81,6 +81,7 @@ impl Stage {
             authority: trader.owner(),
             margin: Self::margin(keys, trader),
             pool: address::pool(&keys.group, 0),
+            referrer: None,
             markets: assets.iter().map(|asset| market(*asset)).collect(),
         }
     }

@@ -485,6 +485,7 @@ fn the_same_margin_account_given_twice() {
         authority: delegate.pubkey(),
         margin: trader.margin,
         pool: world.pool,
+        referrer: None,
         markets: vec![market(Asset::Sol)],
     };
     let order = instruction::open_position(&world.keys, &keys, world.order(&[1_000]));
@@ -550,6 +551,7 @@ fn mutations_of_delegates() {
             margin,
             pool,
             markets: vec![market(Asset::Sol)],
+            referrer: None,
         };
         instruction::open_position(keys, &trade, world.order(&[1_000]))
     };

@@ -11,6 +11,7 @@ pub mod create_market;
 pub mod create_pool;
 pub mod delegate;
 pub mod deposit;
+pub mod exit_position;
 pub mod liquidate;
 pub mod order;
 pub mod provide_liquidity;
@@ -18,6 +19,7 @@ pub mod redeem_liquidity;
 pub mod request_provide;
 pub mod request_redeem;
 pub mod set_name;
+pub mod settle_pnl;
 pub mod take_over;
 pub mod update_prices;
 pub mod view_margin;
@@ -28,7 +30,7 @@ pub mod withdraw;
 pub use {
     cancel_provide::*, cancel_redeem::*, check_conservation::*, close_margin_account::*,
     create_bank::*, create_group::*, create_margin_account::*, create_market::*, create_pool::*,
-    delegate::*, deposit::*, liquidate::*, order::*, provide_liquidity::*, redeem_liquidity::*,
-    request_provide::*, request_redeem::*, set_name::*, take_over::*, update_prices::*,
-    view_margin::*, withdraw::*,
+    delegate::*, deposit::*, exit_position::*, liquidate::*, order::*, provide_liquidity::*,
+    redeem_liquidity::*, request_provide::*, request_redeem::*, set_name::*, settle_pnl::*,
+    take_over::*, update_prices::*, view_margin::*, withdraw::*,
 };
