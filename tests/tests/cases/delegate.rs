@@ -548,6 +548,7 @@ fn mutations_of_delegates() {
             authority: delegate.pubkey(),
             margin,
             pool,
+            referrer: None,
             markets: vec![market(Asset::Sol)],
         };
         instruction::open_position(keys, &trade, world.order(&[1_000]))

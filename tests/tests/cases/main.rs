@@ -12,6 +12,8 @@ mod liquidation;
 mod money;
 mod mutations;
 mod prices;
+mod quotes;
 mod refusals;
 mod trading;
+mod trading_attacks;
 mod unreached;
