@@ -113,7 +113,10 @@ fn an_old_price_costs_what_it_may_have_moved() {
     let fee = (paid as u64 * 500).div_ceil(1_000_000) as i64;
     // The premium of so small an order is below an atom, hence one.
     let most = paid + fee + 1;
-    assert!((most - 160..=most + 160).contains(&-quote), "{quote} {most}");
+    assert!(
+        (most - 160..=most + 160).contains(&-quote),
+        "{quote} {most}"
+    );
 }
 
 /// I2: a referrer named by the margin account gets his share, to the atom; not named, the market
@@ -126,7 +129,9 @@ fn a_referrer_gets_his_share_of_the_fee() {
     let trader = world
         .account_with(&owner.key, 1, None, Some(referrer.margin))
         .expect("a referred account");
-    world.deposit(&trader, Asset::Usdc, 100_000_000_000).expect("collateral");
+    world
+        .deposit(&trader, Asset::Usdc, 100_000_000_000)
+        .expect("collateral");
     let order = referred(&world, &trader, &referrer, vec![0]);
     world.send(order, &[&trader.key]).expect("a referred order");
     // 100,000 lots and half a spread, the premium 7,500 atoms, the fee 500 ppm of it, a tenth.
@@ -137,7 +142,9 @@ fn a_referrer_gets_his_share_of_the_fee() {
     assert_eq!(ledger.fees, (fee - fee / 10) as i64 - maker);
     check_books(&world, &[&trader, &referrer, &owner, &other]);
 
-    world.open(&trader, Asset::Sol, 100_000).expect("nobody named");
+    world
+        .open(&trader, Asset::Sol, 100_000)
+        .expect("nobody named");
     assert_eq!(position(&world, &referrer), (0, (fee / 10) as i64));
     let order = referred(&world, &trader, &other, vec![0]);
     expect_error(world.send(order, &[&trader.key]), KeelError::WrongReferrer);
@@ -166,7 +173,9 @@ fn exposure_does_not_grow_on_funding_an_hour_old() {
         world.open(&trader, Asset::Sol, 1_000),
         KeelError::AccrualTooOld,
     );
-    world.open(&trader, Asset::Btc, 1_000).expect("no skew there");
+    world
+        .open(&trader, Asset::Btc, 1_000)
+        .expect("no skew there");
     world.close(&trader, Asset::Sol, -1_000).expect("an exit");
     let now = world.vm.now();
     world.edit_market(Asset::Sol, |market| market.last_accrual = now - 3_600);
@@ -190,7 +199,9 @@ fn a_market_grows_to_fifty_times_its_insurance() {
         world.open(&trader, Asset::Sol, 666_667),
         KeelError::OpenInterestCap,
     );
-    world.open(&trader, Asset::Sol, 666_666).expect("$99,999.90");
+    world
+        .open(&trader, Asset::Sol, 666_666)
+        .expect("$99,999.90");
 }
 
 /// 3.4: many accounts of one owner are each charged as if small; the market's ten depths limit them
@@ -207,13 +218,19 @@ fn concentration_evaded_by_sub_accounts_meets_the_markets_cap() {
             .expect("collateral");
         accounts.push(account);
     }
-    world.open(&accounts[0], Asset::Sol, 300_000).expect("$45,000");
-    world.open(&accounts[1], Asset::Sol, 300_000).expect("$90,000");
+    world
+        .open(&accounts[0], Asset::Sol, 300_000)
+        .expect("$45,000");
+    world
+        .open(&accounts[1], Asset::Sol, 300_000)
+        .expect("$90,000");
     expect_error(
         world.open(&accounts[2], Asset::Sol, 66_667),
         KeelError::OpenInterestCap,
     );
-    world.open(&accounts[2], Asset::Sol, 66_666).expect("ten depths");
+    world
+        .open(&accounts[2], Asset::Sol, 66_666)
+        .expect("ten depths");
 }
 
 /// A market is not listed whose premium could shut exits: at the cap it may be an eighth of the range's

@@ -40,10 +40,19 @@ fn a_flip_passed_off_as_a_reduction() {
     world.open(&trader, Asset::Sol, 40_000).expect("a long");
     let fall = [1.0, 147.0, 64_000.0, 3_400.0];
     world.reprice(fall).expect("a fall");
-    expect_error(world.open(&trader, Asset::Sol, 100), KeelError::BelowInitial);
+    expect_error(
+        world.open(&trader, Asset::Sol, 100),
+        KeelError::BelowInitial,
+    );
     for size in [-40_001, -80_000, 1_000] {
-        expect_error(world.close(&trader, Asset::Sol, size), KeelError::NotReducing);
-        expect_error(world.exit(&trader, Asset::Sol, size), KeelError::NotReducing);
+        expect_error(
+            world.close(&trader, Asset::Sol, size),
+            KeelError::NotReducing,
+        );
+        expect_error(
+            world.exit(&trader, Asset::Sol, size),
+            KeelError::NotReducing,
+        );
     }
     world.close(&trader, Asset::Sol, -40_000).expect("to zero");
 }
@@ -76,13 +85,17 @@ fn picked(age_share: u32, seconds: i64, later: i64, up: bool) -> i64 {
     world.vm.pass(seconds);
     let next = moved(&world, seconds, up);
     let lots = if up { 1_000_000 } else { -1_000_000 };
-    world.open(&trader, Asset::Sol, lots).expect("at the old price");
+    world
+        .open(&trader, Asset::Sol, lots)
+        .expect("at the old price");
     world.set_prices(next).expect("the new price");
     world.vm.pass(later);
     if later > 0 {
         world.set_prices(next).expect("the same price");
     }
-    world.close(&trader, Asset::Sol, -lots).expect("at the new price");
+    world
+        .close(&trader, Asset::Sol, -lots)
+        .expect("at the new price");
     world.worth(trader.margin).expect("worth") - before
 }
 
