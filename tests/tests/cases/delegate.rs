@@ -550,6 +550,7 @@ fn mutations_of_delegates() {
             authority: delegate.pubkey(),
             margin,
             pool,
+            referrer: None,
             markets: vec![market(Asset::Sol)],
             referrer: None,
         };

@@ -146,11 +146,16 @@ impl Market {
         self.apply(&plan.market);
     }
 
-    /// Traders' net lots change by what they gain, which is what pools lose.
+    /// Traders' net lots change by what they gain, which is what pools lose. Where nothing was due
+    /// before, funding begins now: a market that lay idle is as if accrued (7.1).
     pub fn move_skew(&mut self, lots: i64, now: i64) {
-        if lots != 0 {
-            self.set_skew(self.skew.saturating_add(lots), now);
+        if lots == 0 {
+            return;
         }
+        if self.skew == 0 && self.skew_integral == [0; 2] && self.funding_rate == 0 {
+            self.last_accrual = self.last_accrual.max(now);
+        }
+        self.set_skew(self.skew.saturating_add(lots), now);
     }
 
     /// Funding at a moment; the skew that holds on is integrated from there.
