@@ -146,4 +146,16 @@ pub enum RiskError {
     },
     /// More would leave the bank today than may: take less, or queue.
     OutflowCap { available: u64, asked: u64 },
+    /// Too little of the bank is not lent out or claimed by tickets: take less, or wait.
+    InsufficientLiquidity { available: u64, asked: u64 },
+    /// The bank lends no more: borrow less, or wait.
+    BorrowCap { total: u64, cap: u64 },
+    /// The quote is too far off its peg: no borrow of another token grows.
+    BorrowsStopped,
+    /// What is published of a bank or a market is too old for new risk: accrue it first.
+    AccrualTooOld { age_s: i64, limit_s: i64 },
+    /// A bankrupt account of the bank is not resolved yet: nothing leaves it until then.
+    BankHalted,
+    /// The account has a ticket already, or a lapsed one of another bank: use it, or give it up.
+    TicketOpen { bank: u8, ready: i64 },
 }
