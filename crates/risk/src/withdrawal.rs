@@ -11,7 +11,7 @@ use crate::ledger::{BankChange, BankLedger, MarketChange};
 use crate::limits::MAX_LEG_VALUE;
 use crate::margin::{self, Assessment, InitialTerms, Scratch, exposed_assets};
 use crate::num::value_ceil;
-use crate::outflow::{Gate, Outgoing, OutflowTerms};
+use crate::outflow::{Gate, OutflowTerms, Outgoing};
 use crate::price::Tier;
 use crate::settle::BORROWING_UTILISATION;
 use crate::shares::{borrow_amount, credited, debited, deposit_amount};
