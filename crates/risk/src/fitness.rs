@@ -45,6 +45,12 @@ pub fn require_withdrawal_prices<B: Book, L: Legs>(book: &B, legs: &L) -> Result
     )
 }
 
+/// Whether funding accrues at an asset's price: not at a stale one (2.6).
+#[must_use]
+pub const fn permits_funding(tier: Tier) -> bool {
+    permits(Action::Settle, tier)
+}
+
 /// Refuses a borrow of a token to grow while its own price is stale or missing: whoever knows where
 /// the market went would take it at the old price (2.6). The quote needs none. Error: `PriceUnfit`.
 pub fn require_borrow_price<B: Book>(book: &B, asset: u8) -> Result<(), RiskError> {

@@ -1,12 +1,13 @@
 //! Plans applied to margin accounts.
 
 use keel_risk::{
-    Atoms, AuctionClock, BalanceLeg, Carry48, CashPlan, Frac40, Keep, LegChange, Lots, PositionLeg,
-    Price, SettlePlan, SideTerms, TouchPlan, Touched, plan_touch, up_to_date,
+    Atoms, AuctionClock, BalanceLeg, Carry48, CashPlan, Frac40, Gate, Keep, LegChange, Lots,
+    PositionLeg, Price, SettlePlan, SideTerms, SmallUse, Ticket, TouchPlan, Touched, plan_touch,
+    up_to_date,
 };
 
 use super::wide;
-use crate::{InstrumentEntry, MarginAccount, Market, Position, RiskBook};
+use crate::{InstrumentEntry, MarginAccount, Market, Position, Pubkey, RiskBook};
 
 /// A side's keep before any deleveraging: one, with 40 fractional bits.
 pub const KEEP_ONE: u64 = Keep::ONE.keep.0;
@@ -54,6 +55,24 @@ impl<'a> MarginMut<'a> {
     pub fn apply_cash(mut self, plan: &CashPlan) {
         self.set_balance(plan.slot, plan.after);
         self.account.seq += 1;
+    }
+
+    /// The account's part of a gate: its ticket and its day.
+    pub fn apply_gate(self, gate: &Gate) {
+        let account = self.account;
+        account.ticket_bank = gate.ticket.bank;
+        account.ticket_amount = gate.ticket.amount;
+        account.ticket_ready = gate.ticket.ready;
+        account.small_withdrawn = gate.small.withdrawn;
+        account.small_window_start = gate.small.since;
+    }
+
+    /// Tokens came in or went out: a delegate's floor does not count them as gain or loss (11.1).
+    pub fn count_for_delegate(self, value: Atoms) {
+        let account = self.account;
+        if account.delegate != Pubkey::default() {
+            account.delegate_deposits = account.delegate_deposits.saturating_add(value.0);
+        }
     }
 
     pub fn apply_positions(mut self, changes: &[(usize, PositionLeg)]) {
@@ -124,6 +143,22 @@ impl<'a> MarginMut<'a> {
 }
 
 impl MarginAccount {
+    /// What it has queued to withdraw.
+    pub fn ticket(&self) -> Ticket {
+        Ticket {
+            bank: self.ticket_bank,
+            amount: self.ticket_amount,
+            ready: self.ticket_ready,
+        }
+    }
+
+    pub fn small_use(&self) -> SmallUse {
+        SmallUse {
+            withdrawn: self.small_withdrawn,
+            since: self.small_window_start,
+        }
+    }
+
     /// Since when the account has been below Maintenance.
     pub fn auction_clock(&self) -> AuctionClock {
         AuctionClock {

@@ -1,9 +1,17 @@
 //! What cranks and administration publish in the risk book.
 
-use keel_risk::{Accruing, BankLedger, MarketLedger, Prints, Scenario, ScenarioPeak, extremes};
+use bytemuck::bytes_of;
+use keel_risk::num::value_ceil;
+use keel_risk::{
+    Accruing, Atoms, BankLedger, Lots, MarketLedger, Ppm, Price, Prints, Scenario, ScenarioPeak,
+    earned_rate, extremes, open_interest_factor, permits_funding, plan_funding,
+};
 
 use super::words;
-use crate::{InstrumentEntry, RateEntry, RiskBook, StoredPeak, StoredScenario};
+use crate::{
+    Bank, INSTRUMENT_SLOTS, InstrumentEntry, Market, RateEntry, RiskBook, StoredPeak,
+    StoredScenario,
+};
 
 /// Longest silence between two price updates that still counts as live, seconds (margin-spec 8.4).
 const LIVE_GAP_S: i64 = 60;
@@ -64,6 +72,66 @@ impl RiskBook {
         } else {
             Prints(0)
         }
+    }
+}
+
+impl RiskBook {
+    /// Copies a bank that has been brought to now, its Initial weight scaled by what it holds
+    /// (margin-spec 4.4, 7.1). Returns whether anything of the copy is new.
+    pub fn publish_bank(&mut self, bank: &Bank) -> bool {
+        let entry = &mut self.rates[usize::from(bank.index)];
+        let before = *entry;
+        let (ledger, accruing) = (bank.ledger(), bank.accruing());
+        entry.publish(&ledger, &accruing);
+        entry.deposit_rate = earned_rate(&ledger, accruing.rate, Ppm(bank.insurance_fee)).0;
+        entry.init_asset_weight = bank.scaled_init_weight().0;
+        bytes_of(&before) != bytes_of(entry)
+    }
+
+    /// Brings a market's funding to now and copies both sides' carry and keep and its open interest
+    /// (margin-spec 7.1, 7.2): whether anything is new, or `None` while the asset's price does not
+    /// serve (2.6).
+    pub fn accrue_market(&mut self, market: &mut Market, now: i64) -> Option<bool> {
+        if !permits_funding(self.tier(market.asset, now)) {
+            return None;
+        }
+        let asset = &self.assets[usize::from(market.asset)];
+        let mark = Price::from_stored(asset.lot_price, asset.lot_shift);
+        let plan = plan_funding(&market.funding(now), &market.funding_terms(mark, now));
+        market.apply_funding(&plan, now);
+
+        let entry = &mut self.instruments[usize::from(market.index)];
+        let before = *entry;
+        entry.publish(&market.ledger());
+        Some(bytes_of(&before) != bytes_of(entry))
+    }
+
+    /// Publishes what an asset's instruments hold open together, and what that multiplies its
+    /// `init_factor` by (margin-spec 3.4). Returns whether anything is new.
+    pub fn publish_open_interest(&mut self, asset: u8) -> bool {
+        let listed = &self.instruments[..usize::from(self.instruments_len).min(INSTRUMENT_SLOTS)];
+        let of_asset = listed.iter().filter(|entry| entry.asset == asset);
+        let lots = of_asset.fold(0u64, |sum, entry| sum.saturating_add(entry.open_interest));
+
+        let entry = &mut self.assets[usize::from(asset)];
+        let before = (
+            entry.open_interest,
+            entry.oi_factor,
+            entry.init_factor_effective,
+        );
+        let mark = Price::from_stored(entry.lot_price, entry.lot_shift);
+        let held = Lots(i64::try_from(lots).unwrap_or(i64::MAX));
+        let cap = Atoms(entry.oi_soft_cap);
+        entry.open_interest = lots;
+        entry.oi_factor =
+            open_interest_factor(value_ceil(held, mark), cap, Ppm(entry.oi_slope)).0;
+        entry.refresh_init_factor();
+        let after = (
+            entry.open_interest,
+            entry.oi_factor,
+            entry.init_factor_effective,
+        );
+        before != after
     }
 }
 
