@@ -560,7 +560,7 @@ proptest! {
         let queued = plan_ticket(exit.gate, &exit.terms, 0, u64::MAX - 1, amount);
         for gate in [left, queued].into_iter().flatten() {
             bank.apply_gate(&gate);
-            account.edit().apply_gate(&gate);
+            account.edit().apply_ticket(&gate);
             prop_assert_eq!(bank.exit(&account.fixed, stored_book(), NOW).gate, gate);
         }
         let (before, terms) = (bank.outflow(), bank.outflow_terms(NOW));

@@ -136,6 +136,12 @@ errors! {
         SettlementClosed = "gains of this market wait until its bankrupt account is resolved",
         UtilisationCap = "the bank would be lent out beyond its limit: settle or take less",
         OutflowCap = "more would leave the bank today than may: take less, or queue",
+        InsufficientLiquidity = "too little of the bank is not lent out or claimed by tickets: take less, or wait",
+        BorrowCap = "the bank lends no more: borrow less, or wait",
+        BorrowsStopped = "the quote is too far off its peg: no borrow of another token grows",
+        AccrualTooOld = "what is published of a bank or a market is too old for new risk: accrue it first",
+        BankHalted = "a bankrupt account of the bank is not resolved yet: nothing leaves it until then",
+        TicketOpen = "the account has a ticket already: withdraw by it, or wait until it lapses and give it up",
     }
 }
 

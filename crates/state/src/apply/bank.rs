@@ -2,13 +2,13 @@
 
 use keel_risk::{
     AccrualPlan, AccrualTerms, Accruing, Atoms, BankChange, BankLedger, BankLossPlan, BankTerms,
-    Bucket, CashPlan, Exit, Gate, Index48, Insurance, LeastDeposits, LendingTerms, LiquidationPlan,
-    Outflow, OutflowTerms, PerSecond64, PoolTerms, Ppm, ProvidePlan, Queue, RateCurve, Shares,
-    after_inflow, deposit_amount, plan_accrual, scaled_weight,
+    Bucket, CashPlan, Exit, Gate, Index48, Insurance, LeastDeposits, Legs, LendingTerms,
+    LiquidationPlan, Outflow, OutflowTerms, PerSecond64, PoolTerms, Ppm, ProvidePlan, Queue,
+    RateCurve, Shares, after_inflow, deposit_amount, plan_accrual, scaled_weight,
 };
 
 use super::Broken;
-use crate::{Bank, FreshRate, MarginAccount, Pool, RiskBook};
+use crate::{Bank, FreshRate, MarginAccount, MarginView, Pool, RiskBook};
 
 impl Bank {
     pub fn terms(&self) -> BankTerms {
@@ -151,6 +151,16 @@ impl Bank {
             },
             terms: self.outflow_terms(now),
         }
+    }
+
+    /// What an account has deposited, native units, floor.
+    pub fn deposit_of(&self, account: &MarginView<'_>) -> u64 {
+        let held = account.balance_slot(self.index);
+        let leg = held.and_then(|slot| account.balance(slot));
+        let shares = leg.map_or(Shares(0), |leg| leg.shares);
+        deposit_amount(shares, Index48(self.deposit_index))
+            .0
+            .unsigned_abs()
     }
 
     /// The bank's part of a gate: its buckets and its queue.

@@ -123,8 +123,7 @@ impl RiskBook {
         let held = Lots(i64::try_from(lots).unwrap_or(i64::MAX));
         let cap = Atoms(entry.oi_soft_cap);
         entry.open_interest = lots;
-        entry.oi_factor =
-            open_interest_factor(value_ceil(held, mark), cap, Ppm(entry.oi_slope)).0;
+        entry.oi_factor = open_interest_factor(value_ceil(held, mark), cap, Ppm(entry.oi_slope)).0;
         entry.refresh_init_factor();
         let after = (
             entry.open_interest,

@@ -1,12 +1,12 @@
-//! `deposit`: tokens into a margin account. Open in every price state.
+//! `deposit`: tokens into a margin account; they repay what it owes first. Open in every price state.
 
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
-use keel_risk::plan_deposit;
+use keel_risk::{moved_value, plan_deposit};
 use keel_state::{Bank, BookView, MarginAccount, MarginKind, RiskBook};
 
 use crate::errors::{KeelError, Merits};
-use crate::events::Deposited;
+use crate::events::{AssetPrice, Deposited};
 use crate::{load, token};
 
 /// Checked in the attributes: depositor (signer), risk_book, margin, bank (owner, discriminator),
@@ -60,17 +60,15 @@ pub fn handler<'info>(ctx: Context<'info, Deposit<'info>>, amount: u64) -> Resul
         .or_else(|| margin.view().free_balance_slot())
         .ok_or(KeelError::NoFreeBalanceSlot)?;
 
-    let plan = plan_deposit(
-        &BookView::new(&book, now),
-        &margin.view(),
-        slot,
-        bank.terms(),
-        received,
-    )
-    .merits()?;
+    bank.bring_to_now(now);
+    let view = BookView::new(&book, now);
+    let plan = plan_deposit(&view, &margin.view(), slot, bank.terms(), received).merits()?;
+    let value = moved_value(&view, bank.index, plan.tokens);
 
     margin.edit().apply_cash(&plan);
+    margin.edit().count_for_delegate(value);
     bank.apply_cash(&plan);
+    bank.take_inflow(received, now);
 
     bank.invariant(accounts.vault.amount)
         .map_err(KeelError::from)?;
@@ -82,6 +80,7 @@ pub fn handler<'info>(ctx: Context<'info, Deposit<'info>>, amount: u64) -> Resul
         amount: received,
         shares_before: plan.before.0,
         shares_after: plan.after.shares.0,
+        price: AssetPrice::of(&view, bank.asset),
     });
     Ok(())
 }

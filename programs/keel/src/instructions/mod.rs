@@ -1,5 +1,6 @@
 //! One instruction, one file: arguments, accounts, `validate`, handler.
 
+pub mod accrue;
 pub mod check_conservation;
 pub mod create_bank;
 pub mod create_group;
@@ -7,9 +8,13 @@ pub mod create_margin_account;
 pub mod create_market;
 pub mod create_pool;
 pub mod deposit;
+pub mod fund_bank_insurance;
+pub mod fund_market_insurance;
 pub mod liquidate;
 pub mod order;
 pub mod provide_liquidity;
+pub mod take_ticket;
+pub mod transfer;
 pub mod update_prices;
 pub mod view_margin;
 pub mod withdraw;
@@ -17,7 +22,8 @@ pub mod withdraw;
 // Every instruction has its `handler`; nobody calls one without naming its module.
 #[allow(ambiguous_glob_reexports)]
 pub use {
-    check_conservation::*, create_bank::*, create_group::*, create_margin_account::*,
-    create_market::*, create_pool::*, deposit::*, liquidate::*, order::*, provide_liquidity::*,
-    update_prices::*, view_margin::*, withdraw::*,
+    accrue::*, check_conservation::*, create_bank::*, create_group::*, create_margin_account::*,
+    create_market::*, create_pool::*, deposit::*, fund_bank_insurance::*, fund_market_insurance::*,
+    liquidate::*, order::*, provide_liquidity::*, take_ticket::*, transfer::*, update_prices::*,
+    view_margin::*, withdraw::*,
 };

@@ -79,6 +79,7 @@ pub fn handler<'info>(
     let mut margin = load::margin_mut(&accounts.pool_margin, &book)?;
     let mut bank = accounts.bank.load_mut()?;
     let mut pool = accounts.pool.load_mut()?;
+    bank.bring_to_now(now);
     let mut workspace = Workspace::for_account(&margin.view());
     let plan = plan_provide(
         &BookView::new(&book, now),
@@ -93,6 +94,7 @@ pub fn handler<'info>(
 
     margin.edit().apply_cash(&plan.cash);
     bank.apply_cash(&plan.cash);
+    bank.take_inflow(received, now);
     let shares_before = pool.shares;
     pool.apply_provide(&plan);
 
