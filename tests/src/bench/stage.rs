@@ -13,7 +13,7 @@ use solana_signer::Signer;
 
 use super::accounts::{edit, edit_margin};
 use super::shape::Shape;
-use crate::operator::{create_book_account, signers};
+use crate::operator::{create_book_account, fund_insurance, signers};
 use crate::prices::PriceUpdate;
 use crate::tokens::{RENT, classic, mint_account, token_account};
 use crate::vm::{Vm, keypair};
@@ -92,6 +92,7 @@ impl Stage {
         };
         let keys = m0001_create_group::keys(&config, &operator);
         create_book_account(&mut vm, book.pubkey());
+        fund_insurance(&mut vm, &config, admin.pubkey());
         let of = |owner: &Keypair| Trader {
             margin: address::margin_account(&keys.group, &owner.pubkey(), 0),
             key: owner.insecure_clone(),
@@ -429,6 +430,9 @@ fn created_by(step: &str) -> &'static str {
         ("create bank", "create_bank"),
         ("create market", "create_market"),
         ("create pool", "create_pool"),
+        ("fund the operator", "deposit"),
+        ("insure market", "fund_market_insurance"),
+        ("insure bank", "fund_bank_insurance"),
     ];
     names
         .into_iter()

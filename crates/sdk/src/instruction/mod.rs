@@ -6,6 +6,10 @@ use anchor_lang::{InstructionData, ToAccountMetas, system_program};
 use anchor_spl::associated_token::get_associated_token_address_with_program_id;
 use keel::{accounts, instruction as data};
 
+mod money;
+
+pub use money::*;
+
 use crate::address;
 use crate::{BankArgs, GroupArgs, LiquidateArgs, MarketArgs, OrderArgs, PoolArgs, PriceSlot};
 
@@ -176,32 +180,6 @@ pub fn deposit(
             token_program: token.program,
         },
         data::Deposit { amount },
-    )
-}
-
-/// Takes `amount` native units (`u64::MAX`: all) to the owner's associated account.
-pub fn withdraw(
-    keys: &GroupKeys,
-    owner: Pubkey,
-    margin: Pubkey,
-    token: Token,
-    amount: u64,
-) -> Instruction {
-    let bank = address::bank(&keys.group, &token.mint);
-    build(
-        accounts::Withdraw {
-            owner,
-            group: keys.group,
-            risk_book: keys.risk_book,
-            margin,
-            bank,
-            vault: address::vault(&bank),
-            mint: token.mint,
-            destination: token.account_of(&owner),
-            authority: address::authority(&keys.group),
-            token_program: token.program,
-        },
-        data::Withdraw { amount },
     )
 }
 
