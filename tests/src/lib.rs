@@ -14,8 +14,10 @@
 mod artifacts;
 mod attack;
 pub mod bench;
+mod charging;
 mod judge;
 mod ledger;
+mod money;
 mod operator;
 mod prices;
 mod risk_program;

@@ -59,7 +59,7 @@ pub enum RiskError {
     DepositCap { total: u64, cap: u64 },
     /// The account has no deposit of this bank.
     NothingToWithdraw,
-    /// The deposit is smaller than what was asked: ask for less.
+    /// The deposit, less what a ticket claims of it, is smaller than what was asked: ask for less.
     InsufficientDeposit { available: i64, asked: i64 },
 
     /// The pool has shares but no equity: wait until it is resolved.

@@ -91,7 +91,10 @@ pub fn plan_withdraw<B: Book, L: Legs>(
     if bank.halted {
         return Err(RiskError::BankHalted);
     }
-    let taken = take(legs, exit, asked)?;
+    let ticket = &exit.gate.ticket;
+    let claims = ticket.claims(bank.rate, exit.terms.now);
+    let ready = ticket.ready_amount(bank.rate, exit.terms.now);
+    let taken = take(legs, bank, asked, claims.saturating_sub(ready))?;
     let ledger = bank.ledger.after(&BankChange {
         tokens: -taken.tokens,
         ..BankChange::of(taken.before, taken.after.shares)
@@ -161,6 +164,7 @@ pub struct TransferPlan {
 
 /// Moves tokens between two accounts of one bank (5.7): what leaves the giver is judged like a
 /// withdrawal and rounded against him, what comes to the receiver is credited like a deposit, floor.
+/// What a ticket claims does not move, ready or not.
 /// What rounding leaves stays with the bank, so that a transfer there and back never gains (I5). No
 /// token leaves the bank: neither its buckets nor its halt are asked, but a halted bank lends nothing.
 ///
@@ -175,7 +179,8 @@ pub fn plan_transfer<B: Book, G: Legs, R: Legs>(
     scratch: &mut Scratch<'_>,
 ) -> Result<TransferPlan, RiskError> {
     let bank = &exit.bank;
-    let taken = take(giver, exit, asked)?;
+    let claims = exit.gate.ticket.claims(bank.rate, exit.terms.now);
+    let taken = take(giver, bank, asked, claims)?;
     let received = credit(book, receiver, bank, Native(taken.tokens))?;
     let change = BankChange::of(taken.before, taken.after.shares)
         .and(BankChange::of(received.before, received.after.shares));
@@ -272,34 +277,29 @@ impl Taken {
     }
 }
 
-fn take<L: Legs>(legs: &L, exit: &Exit, asked: Taking) -> Result<Taken, RiskError> {
-    let bank = &exit.bank;
+/// What is asked of a balance of which `claimed` native units must stay.
+fn take<L: Legs>(
+    legs: &L,
+    bank: &LendingTerms,
+    asked: Taking,
+    claimed: u64,
+) -> Result<Taken, RiskError> {
     let (index, borrow_index) = (bank.ledger.deposit_index, bank.ledger.borrow_index);
     let before = held(legs, asked.slot);
     let deposit = deposit_amount(before, index).0;
-    let ticket = &exit.gate.ticket;
-    let waiting = ticket
-        .claims(bank.rate, exit.terms.now)
-        .saturating_sub(ticket.ready_amount(bank.rate, exit.terms.now));
     let free = deposit
-        .saturating_sub_unsigned(waiting)
+        .saturating_sub_unsigned(claimed)
         .clamp(0, deposit.max(0));
 
     let tokens = match asked.amount {
         // Shares that are worth less than a unit go with the rest.
         u64::MAX if free > 0 || (before.0 > 0 && deposit == 0) => free,
-        u64::MAX => return Err(RiskError::NothingToWithdraw),
+        u64::MAX => return Err(lacking(deposit, free, deposit)),
         amount => native(amount)?.0,
     };
-    let may_borrow = asked.allow_borrow && waiting == 0;
+    let may_borrow = asked.allow_borrow && claimed == 0;
     if tokens > free && !may_borrow {
-        if free == 0 {
-            return Err(RiskError::NothingToWithdraw);
-        }
-        return Err(RiskError::InsufficientDeposit {
-            available: free,
-            asked: tokens,
-        });
+        return Err(lacking(deposit, free, tokens));
     }
     let shares = if tokens == deposit && before.0 > 0 {
         Shares(0)
@@ -315,6 +315,16 @@ fn take<L: Legs>(legs: &L, exit: &Exit, asked: Taking) -> Result<Taken, RiskErro
         tokens,
         borrowed: tokens.saturating_sub(deposit).max(0),
     })
+}
+
+fn lacking(deposit: i64, free: i64, asked: i64) -> RiskError {
+    if deposit == 0 {
+        return RiskError::NothingToWithdraw;
+    }
+    RiskError::InsufficientDeposit {
+        available: free,
+        asked,
+    }
 }
 
 /// Whether a borrow may grow to `after` in a bank whose ledger will be `ledger`: a leg of at least

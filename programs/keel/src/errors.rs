@@ -102,7 +102,7 @@ errors! {
         BelowMinEquity = "Initial equity would be below the least for opening: add collateral",
         DepositCap = "the bank is at its deposit cap: deposit less or wait",
         NothingToWithdraw = "the account has no deposit of this bank",
-        InsufficientDeposit = "the deposit is smaller than what was asked: ask for less",
+        InsufficientDeposit = "the deposit, less what a ticket claims, is smaller than what was asked: ask for less",
         PoolInsolvent = "the pool has shares but no equity: wait until it is resolved",
         TooFewShares = "too few shares would come out: provide more, or accept fewer",
         PoolCap = "the pool is at its equity cap: provide less or wait",

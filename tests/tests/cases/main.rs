@@ -1,14 +1,19 @@
 //! Behaviour of the compiled program, one module per subject.
 
 mod accounts;
+mod accruing;
 mod artifact;
+mod borrowing;
 mod bounds;
 mod jumps;
 mod legacy;
 mod liquidation;
 mod money;
+mod money_accounts;
 mod mutations;
 mod prices;
+mod queue;
 mod refusals;
 mod trading;
+mod transfers;
 mod unreached;
