@@ -1,15 +1,14 @@
 //! Deposits and liquidity: tokens into one balance, as plans. What leaves is in [`crate::withdrawal`].
 
-use crate::book::{Amended, BalanceLeg, Book, Legs, QUOTE_RATE};
+use crate::book::{Amended, BalanceLeg, Book, Legs};
 use crate::error::RiskError;
 use crate::fitness::require_pool_prices;
 use crate::limits::MAX_BANK_TOTAL;
 use crate::margin::Scratch;
 use crate::margin::{self, exposed_assets};
-use crate::num::value_floor;
 use crate::pool::{PoolTerms, provide_shares};
 use crate::shares::{borrow_amount, credited};
-use crate::units::{Atoms, Index48, Lots, Native, Shares};
+use crate::units::{Atoms, Index48, Native, Shares};
 
 /// What a bank's ledger says to a plan. Totals and caps are native units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,17 +141,6 @@ pub fn plan_provide<B: Book, L: Legs>(
         locked: issued.locked,
         equity_before: equity,
     })
-}
-
-/// What tokens of a bank are worth at weight 1 at the price as published, atoms, towards minus
-/// infinity: what a delegate's floor counts as deposited, or negative as withdrawn (11.1).
-#[must_use]
-pub fn moved_value<B: Book>(book: &B, rate: u8, tokens: Native) -> Atoms {
-    if rate == QUOTE_RATE {
-        return Atoms(tokens.0);
-    }
-    let price = book.asset(book.rate(rate).asset).native_price;
-    value_floor(Lots(tokens.0), price)
 }
 
 pub(crate) fn held<L: Legs>(legs: &L, slot: usize) -> Shares {

@@ -12,6 +12,7 @@
 //! - [`fill`], [`order`], [`cash`], [`withdrawal`], [`settle`], [`pool`], [`failure`]: plans, each a
 //!   delta that is judged before it is applied (5.7, 7.4, 8, 10).
 //! - [`outflow`], [`ticket`]: how fast a bank may be emptied (7.5).
+//! - [`delegate`]: what an owner lets another key trade (11).
 //! - [`outlook`]: buying power, liquidation prices, projected margin, for clients (5.10).
 //!
 //! Judging never fails: it saturates. Plans refuse with a [`RiskError`] that says what to do.
@@ -22,6 +23,7 @@ pub mod black76;
 pub mod book;
 pub mod carry;
 pub mod cash;
+pub mod delegate;
 pub mod error;
 pub mod failure;
 pub mod fill;
@@ -47,6 +49,7 @@ pub mod withdrawal;
 pub use book::*;
 pub use carry::*;
 pub use cash::*;
+pub use delegate::*;
 pub use error::RiskError;
 pub use failure::*;
 pub use fill::*;

@@ -452,6 +452,14 @@ pub struct InsurePlan {
     pub assessment: Assessment,
 }
 
+impl InsurePlan {
+    /// What the account's worth changed by: negative, what it gave.
+    #[must_use]
+    pub const fn given(&self) -> Atoms {
+        Atoms(self.market.quotes)
+    }
+}
+
 /// Gives `amount` atoms of an account's result in a market to that market's insurance (8.6). What the
 /// account then owes there is settled out of its deposit like any loss (7.4). It leaves the account,
 /// which is judged as by a withdrawal.

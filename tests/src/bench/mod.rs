@@ -5,11 +5,13 @@
 
 mod accounts;
 mod cash;
+mod delegation;
 mod engine;
 mod listing;
 mod report;
 mod risk;
 mod shape;
+mod sizes;
 mod stage;
 mod trade;
 
@@ -29,6 +31,7 @@ use stage::Stage;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     units: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
+    sizes: sizes::Sizes,
 }
 
 impl Figures {
@@ -37,6 +40,14 @@ impl Figures {
             .entry(instruction)
             .or_default()
             .insert(shape, units);
+    }
+
+    /// Takes the sizes of what a stage sent; of each instruction the largest is kept.
+    fn take_sizes(&mut self, stage: &Stage) {
+        for (name, size) in stage.sizes.borrow().iter() {
+            let kept = self.sizes.entry(*name).or_default();
+            *kept = (*kept).max(*size);
+        }
     }
 
     /// The figure of an instruction in a shape.
@@ -51,16 +62,21 @@ pub fn measure() -> anyhow::Result<Figures> {
     let mut typical = Stage::build(TYPICAL)?;
     cash::measure(&mut figures, &mut typical)?;
     trade::measure(&mut figures, &mut typical)?;
+    delegation::measure(&mut figures, &mut typical)?;
 
     let mut linear = Stage::build(LINEAR)?;
     listing::measure(&mut figures, &mut linear)?;
     cash::measure(&mut figures, &mut linear)?;
     trade::measure(&mut figures, &mut linear)?;
+    delegation::measure(&mut figures, &mut linear)?;
     cash::measure_refusals(&mut figures, &mut linear)?;
     trade::measure_refusals(&mut figures, &mut linear)?;
     trade::measure_below_initial(&mut figures, &mut linear)?;
 
     engine::measure(&mut figures, &mut linear)?;
+
+    figures.take_sizes(&typical);
+    figures.take_sizes(&linear);
 
     let wide = Stage::build(WIDE_POOL)?;
     trade::measure_orders(&mut figures, &wide)?;
@@ -85,6 +101,7 @@ fn passes(
     instruction: Instruction,
     signers: &[&Keypair],
 ) -> anyhow::Result<Sent> {
+    stage.note_size(name, &instruction);
     stage
         .vm
         .simulate(&[instruction], signers)

@@ -195,7 +195,7 @@ refusals! {
         let victim = trading(world, 10_000);
         let mut keys = world.trade_keys(&victim, &[Asset::Sol]);
         let thief = world.wallet_key(501);
-        keys.owner = thief.pubkey();
+        keys.authority = thief.pubkey();
         let args = world.order(&[1_000]);
         let open = instruction::open_position(&world.keys, &keys, args);
         world.send(open, &[&thief])

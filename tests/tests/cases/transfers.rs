@@ -207,18 +207,22 @@ fn a_delegates_floor_does_not_count_deposits() {
         .expect("deposit");
     assert_eq!(counted(&world, &first), 5_000_000);
     world.deposit(&first, Asset::Sol, SOL).expect("deposit");
-    let price = 156_797_690;
+    let price = 156_797_691;
     assert_eq!(counted(&world, &first), 5_000_000 + price);
     world
         .transfer((&first, &second), Asset::Sol, u64::MAX, false)
         .expect("transfer");
-    // Towards minus infinity on both sides.
-    assert_eq!(counted(&world, &first), 5_000_000 - 1);
+    // Rounded up on both sides: a floor is never lower for it.
+    assert_eq!(counted(&world, &first), 5_000_000 + 1);
     assert_eq!(counted(&world, &second), price);
     world
         .withdraw(&first, Asset::Usdc, 6_000_000)
         .expect("withdraw");
-    assert_eq!(counted(&world, &first), -1_000_000 - 1);
+    assert_eq!(counted(&world, &first), -1_000_000 + 1);
+    world
+        .insure_market(&first, Asset::Eth, 2_000_000)
+        .expect("given");
+    assert_eq!(counted(&world, &first), -3_000_000 + 1);
 }
 
 /// Architecture 5: a Token-2022 mint that charges for transfers is taken, and a deposit credits what

@@ -7,7 +7,7 @@ use keel_risk::{
 };
 
 use super::wide;
-use crate::{InstrumentEntry, MarginAccount, Market, Position, Pubkey, RiskBook};
+use crate::{InstrumentEntry, MarginAccount, Market, Position, RiskBook};
 
 /// A side's keep before any deleveraging: one, with 40 fractional bits.
 pub const KEEP_ONE: u64 = Keep::ONE.keep.0;
@@ -43,8 +43,7 @@ impl<'a> MarginMut<'a> {
     /// joins the market's strays (margin-spec 8.5). Whoever writes a position does this first.
     pub fn touch(mut self, slot: usize, market: &mut Market) {
         let position = &self.positions[slot];
-        let entry = &self.book.instruments[usize::from(position.instrument)];
-        if position.used == 0 || entry.is_touched(position) {
+        if position.used == 0 || self.book.is_touched(position) {
             return;
         }
         let plan = self.book.touch_plan(position);
@@ -99,12 +98,9 @@ impl<'a> MarginMut<'a> {
         account.small_window_start = gate.small.since;
     }
 
-    /// Tokens came in or went out: a delegate's floor does not count them as gain or loss (11.1).
-    pub fn count_for_delegate(self, value: Atoms) {
-        let account = self.account;
-        if account.delegate != Pubkey::default() {
-            account.delegate_deposits = account.delegate_deposits.saturating_add(value.0);
-        }
+    /// Moves a delegate's floor: [`MarginAccount::note_deposit`].
+    pub fn note_deposit(self, value: Atoms) {
+        self.account.note_deposit(value.0);
     }
 
     pub fn apply_positions(mut self, changes: &[(usize, PositionLeg)]) {
@@ -174,6 +170,11 @@ impl<'a> MarginMut<'a> {
     }
 }
 
+/// The `seq` that an account opened in a slot begins with.
+pub fn first_seq(slot: u64) -> u64 {
+    slot << 20
+}
+
 impl MarginAccount {
     /// What it has queued to withdraw.
     pub fn ticket(&self) -> Ticket {
@@ -189,6 +190,18 @@ impl MarginAccount {
             withdrawn: self.small_withdrawn,
             since: self.small_window_start,
         }
+    }
+
+    pub fn set_name(&mut self, name: [u8; 32]) {
+        self.name = name;
+        self.seq += 1;
+    }
+
+    /// Whether an account that is opened at this address from this slot on begins with a `seq` beyond
+    /// any of this life: the account was opened in an earlier slot, and has not changed a million times
+    /// in each since.
+    pub fn may_close_in(&self, slot: u64) -> bool {
+        first_seq(slot) > self.seq
     }
 
     /// Since when the account has been below Maintenance.
@@ -209,16 +222,17 @@ impl InstrumentEntry {
             (self.keep_long, self.epoch_long)
         }
     }
-
-    /// Whether a position was written since its side was last shrunk.
-    #[inline(always)]
-    pub(crate) fn is_touched(&self, position: &Position) -> bool {
-        let (keep, epoch) = self.keep(position.size);
-        position.keep == keep && position.epoch as u16 == epoch
-    }
 }
 
 impl RiskBook {
+    /// Whether a position was written since its side was last shrunk.
+    #[inline]
+    pub(crate) fn is_touched(&self, position: &Position) -> bool {
+        let entry = &self.instruments[usize::from(position.instrument)];
+        let (keep, epoch) = entry.keep(position.size);
+        position.keep == keep && position.epoch as u16 == epoch
+    }
+
     /// A position as its side has it now.
     #[cold]
     #[inline(never)]

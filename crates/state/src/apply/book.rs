@@ -3,8 +3,8 @@
 use bytemuck::bytes_of;
 use keel_risk::num::value_ceil;
 use keel_risk::{
-    Accruing, Atoms, BankLedger, Lots, MarketLedger, Ppm, Price, Prints, Scenario, ScenarioPeak,
-    earned_rate, extremes, open_interest_factor, permits_funding, plan_funding,
+    Accruing, Atoms, BankLedger, Keep, Lots, MarketLedger, Ppm, Price, Prints, Scenario,
+    ScenarioPeak, earned_rate, extremes, open_interest_factor, permits_funding, plan_funding,
 };
 
 use super::words;
@@ -146,10 +146,19 @@ impl RateEntry {
     }
 }
 
+impl RiskBook {
+    /// Publishes a market's ledger: whoever changes its carry or keep does so at once.
+    pub fn publish_market(&mut self, index: u8, market: &MarketLedger) {
+        let keeps = [market.long.keep, market.short.keep];
+        self.shrunk |= u8::from(keeps.iter().any(|keep| *keep != Keep::ONE));
+        self.instruments[usize::from(index)].publish(market);
+    }
+}
+
 impl InstrumentEntry {
     /// Copies both sides' carry and keep of a market's ledger: what judging reads (margin-spec 7.1,
     /// 8.5). Of the epochs the low bits.
-    pub fn publish(&mut self, market: &MarketLedger) {
+    fn publish(&mut self, market: &MarketLedger) {
         self.carry_long = words(market.long.carry.0);
         self.carry_short = words(market.short.carry.0);
         self.keep_long = market.long.keep.keep.0;

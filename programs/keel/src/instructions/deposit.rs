@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
-use keel_risk::{moved_value, plan_deposit};
+use keel_risk::{cash_value, plan_deposit};
 use keel_state::{Bank, BookView, MarginAccount, MarginKind, RiskBook};
 
 use crate::errors::{KeelError, Merits};
@@ -63,10 +63,9 @@ pub fn handler<'info>(ctx: Context<'info, Deposit<'info>>, amount: u64) -> Resul
     bank.bring_to_now(now);
     let view = BookView::new(&book, now);
     let plan = plan_deposit(&view, &margin.view(), slot, bank.terms(), received).merits()?;
-    let value = moved_value(&view, bank.index, plan.tokens);
 
     margin.edit().apply_cash(&plan);
-    margin.edit().count_for_delegate(value);
+    margin.edit().note_deposit(cash_value(&view, &plan));
     bank.apply_cash(&plan);
     bank.take_inflow(received, now);
 

@@ -2,17 +2,20 @@
 
 pub mod accrue;
 pub mod check_conservation;
+pub mod close_margin_account;
 pub mod create_bank;
 pub mod create_group;
 pub mod create_margin_account;
 pub mod create_market;
 pub mod create_pool;
+pub mod delegate;
 pub mod deposit;
 pub mod fund_bank_insurance;
 pub mod fund_market_insurance;
 pub mod liquidate;
 pub mod order;
 pub mod provide_liquidity;
+pub mod set_name;
 pub mod take_ticket;
 pub mod transfer;
 pub mod update_prices;
@@ -22,8 +25,8 @@ pub mod withdraw;
 // Every instruction has its `handler`; nobody calls one without naming its module.
 #[allow(ambiguous_glob_reexports)]
 pub use {
-    accrue::*, check_conservation::*, create_bank::*, create_group::*, create_margin_account::*,
-    create_market::*, create_pool::*, deposit::*, fund_bank_insurance::*, fund_market_insurance::*,
-    liquidate::*, order::*, provide_liquidity::*, take_ticket::*, transfer::*, update_prices::*,
-    view_margin::*, withdraw::*,
+    accrue::*, check_conservation::*, close_margin_account::*, create_bank::*, create_group::*,
+    create_margin_account::*, create_market::*, create_pool::*, delegate::*, deposit::*,
+    fund_bank_insurance::*, fund_market_insurance::*, liquidate::*, order::*, provide_liquidity::*,
+    set_name::*, take_ticket::*, transfer::*, update_prices::*, view_margin::*, withdraw::*,
 };

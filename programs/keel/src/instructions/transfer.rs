@@ -1,7 +1,7 @@
 //! `transfer`: tokens from one margin account of an owner to another one of his.
 
 use anchor_lang::prelude::*;
-use keel_risk::{Holder, Taking, moved_value, plan_transfer};
+use keel_risk::{Holder, Taking, cash_value, plan_transfer};
 use keel_state::{Bank, BookView, MarginAccount, MarginKind, RiskBook, Workspace};
 
 use crate::errors::{KeelError, Merits};
@@ -99,8 +99,7 @@ pub fn handler(ctx: Context<Transfer>, amount: u64, allow_borrow: bool) -> Resul
     from.edit().apply_transfer(&plan, book.live_time);
     to.edit().apply_cash(&plan.received);
     for (margin, cash) in [(&mut from, &plan.given), (&mut to, &plan.received)] {
-        let value = moved_value(&view, bank.index, cash.tokens);
-        margin.edit().count_for_delegate(value);
+        margin.edit().note_deposit(cash_value(&view, cash));
     }
     bank.apply(&plan.change);
     bank.apply_gate(&plan.gate);

@@ -3,7 +3,7 @@
 
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
-use keel_risk::{Taking, moved_value, plan_withdraw};
+use keel_risk::{Taking, cash_value, plan_withdraw};
 use keel_state::{Bank, BookView, Group, MarginAccount, MarginKind, RiskBook, Workspace};
 
 use crate::errors::{KeelError, Merits};
@@ -83,10 +83,9 @@ pub fn handler<'info>(
         &mut workspace.scratch(),
     )
     .merits()?;
-    let value = moved_value(&view, bank.index, plan.cash.tokens);
 
     margin.edit().apply_withdrawal(&plan, book.live_time);
-    margin.edit().count_for_delegate(value);
+    margin.edit().note_deposit(cash_value(&view, &plan.cash));
     bank.apply_cash(&plan.cash);
     bank.apply_gate(&plan.gate);
 
