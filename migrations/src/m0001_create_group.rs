@@ -3,6 +3,8 @@
 use keel_sdk::instruction::{self, GroupKeys};
 use keel_sdk::{AssetChoice, BankArgs, GroupArgs, MarketArgs, PoolArgs, Pubkey, address};
 
+use keel_state::TRADER_CAPACITY;
+
 use crate::config::padded;
 use crate::{GroupConfig, Keys, Role, Step};
 
@@ -45,48 +47,59 @@ pub fn steps(config: &GroupConfig, operator: &Keys) -> Vec<Step> {
 pub fn insurance_needed(config: &GroupConfig, index: usize) -> u64 {
     let own = config.tokens[index].insurance;
     if index == 0 {
-        own.saturating_add(for_markets(config))
+        let for_markets: u64 = config.markets.iter().map(|market| market.insurance).sum();
+        own.saturating_add(for_markets)
     } else {
         own
     }
 }
 
-fn for_markets(config: &GroupConfig) -> u64 {
-    config.markets.iter().map(|market| market.insurance).sum()
+/// The administrator's own margin accounts, one for as many markets as an account has position slots,
+/// give quote to each market's insurance (margin-spec 8.6: a market without insurance does not open).
+fn market_insurance(config: &GroupConfig, operator: &Keys, group: &GroupKeys) -> Vec<Step> {
+    let insured: Vec<(u8, &crate::MarketConfig)> = (0u8..)
+        .zip(&config.markets)
+        .filter(|(_, market)| market.insurance > 0)
+        .collect();
+    let accounts = insured.chunks(TRADER_CAPACITY).zip(0u16..);
+    accounts
+        .flat_map(|(markets, sub_id)| insure(markets, sub_id, config, operator, group))
+        .collect()
 }
 
-/// The administrator's own margin account, which gives quote to each market's insurance (margin-spec
-/// 8.6: a market without insurance does not open).
-fn market_insurance(config: &GroupConfig, operator: &Keys, group: &GroupKeys) -> Vec<Step> {
-    let total = for_markets(config);
-    if total == 0 {
-        return vec![];
-    }
+/// One such account: opened and funded, then an instruction per market.
+fn insure(
+    markets: &[(u8, &crate::MarketConfig)],
+    sub_id: u16,
+    config: &GroupConfig,
+    operator: &Keys,
+    group: &GroupKeys,
+) -> Vec<Step> {
     let (admin, quote) = (operator.admin, config.tokens[0].token);
-    let margin = address::margin_account(&group.group, &admin, 0);
-    let name = padded("operator");
-    let mut steps = vec![Step {
-        name: "fund the operator's margin account".to_owned(),
+    let margin = address::margin_account(&group.group, &admin, sub_id);
+    let total = markets.iter().map(|(_, market)| market.insurance).sum();
+    let (payer, name) = (operator.payer, padded("operator"));
+    let signers = vec![Role::Payer, Role::Admin];
+    let fund = Step {
+        name: format!("fund the operator's margin account {sub_id}"),
         instructions: vec![
-            instruction::create_margin_account(group, operator.payer, admin, 0, name),
+            instruction::create_margin_account(group, payer, admin, sub_id, name),
             instruction::deposit(group, admin, margin, quote, total),
         ],
-        signers: vec![Role::Payer, Role::Admin],
-    }];
-    let insured = config.markets.iter().enumerate();
-    let insured = insured.filter(|(_, market)| market.insurance > 0);
-    steps.extend(insured.map(|(index, market)| Step {
+        signers: signers.clone(),
+    };
+    let give = markets.iter().map(|(index, market)| Step {
         name: format!("insure market {}", market.symbol),
         instructions: vec![instruction::fund_market_insurance(
             group,
             admin,
             margin,
-            index as u8,
+            *index,
             market.insurance,
         )],
-        signers: vec![Role::Payer, Role::Admin],
-    }));
-    steps
+        signers: signers.clone(),
+    });
+    std::iter::once(fund).chain(give).collect()
 }
 
 fn bank_insurance(config: &GroupConfig, operator: &Keys, group: &GroupKeys) -> Vec<Step> {

@@ -8,6 +8,7 @@ mod cash;
 mod delegation;
 mod engine;
 mod listing;
+mod money;
 mod report;
 mod risk;
 mod shape;
@@ -69,6 +70,8 @@ pub fn measure() -> anyhow::Result<Figures> {
     cash::measure(&mut figures, &mut linear)?;
     trade::measure(&mut figures, &mut linear)?;
     delegation::measure(&mut figures, &mut linear)?;
+    money::measure(&mut figures, &mut linear)?;
+    money::measure_refusals(&mut figures, &mut linear)?;
     cash::measure_refusals(&mut figures, &mut linear)?;
     trade::measure_refusals(&mut figures, &mut linear)?;
     trade::measure_below_initial(&mut figures, &mut linear)?;

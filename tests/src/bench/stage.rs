@@ -269,7 +269,7 @@ impl Stage {
     }
 
     /// Shares, at an index of one, that are worth so many dollars.
-    fn shares_worth(&self, bank: usize, usd: i64) -> anyhow::Result<u64> {
+    pub(super) fn shares_worth(&self, bank: usize, usd: i64) -> anyhow::Result<u64> {
         let book = self.book()?;
         let asset = &book.assets[usize::from(book.rates[bank].asset)];
         let (mantissa, shift) = (asset.native_price, asset.native_shift);

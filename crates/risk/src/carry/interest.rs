@@ -78,6 +78,9 @@ pub fn per_second(rate: Ppm) -> PerSecond64 {
 /// insurance share, floor. For clients: indices alone decide what is owed.
 #[must_use]
 pub fn earned_rate(bank: &BankLedger, rate: PerSecond64, insurance_share: Ppm) -> PerSecond64 {
+    if rate.0 == 0 {
+        return rate;
+    }
     let earned = mul_div_floor(rate.0, bank.borrows(), bank.deposits()).unwrap_or(0);
     let insured = ppm_ceil(earned, insurance_share);
     PerSecond64(earned.saturating_sub(insured))

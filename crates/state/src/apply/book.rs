@@ -9,8 +9,8 @@ use keel_risk::{
 
 use super::words;
 use crate::{
-    Bank, INSTRUMENT_SLOTS, InstrumentEntry, Market, RateEntry, RiskBook, StoredPeak,
-    StoredScenario,
+    ASSET_SLOTS, AssetEntry, Bank, INSTRUMENT_SLOTS, InstrumentEntry, Market, RateEntry, RiskBook,
+    StoredPeak, StoredScenario,
 };
 
 /// Longest silence between two price updates that still counts as live, seconds (margin-spec 8.4).
@@ -106,31 +106,39 @@ impl RiskBook {
         Some(bytes_of(&before) != bytes_of(entry))
     }
 
-    /// Publishes what an asset's instruments hold open together, and what that multiplies its
-    /// `init_factor` by (margin-spec 3.4). Returns whether anything is new.
-    pub fn publish_open_interest(&mut self, asset: u8) -> bool {
-        let listed = &self.instruments[..usize::from(self.instruments_len).min(INSTRUMENT_SLOTS)];
-        let of_asset = listed.iter().filter(|entry| entry.asset == asset);
-        let lots = of_asset.fold(0u64, |sum, entry| sum.saturating_add(entry.open_interest));
+    /// Publishes what the instruments of some assets (as bits) hold open together, and what that
+    /// multiplies their `init_factor` by (margin-spec 3.4). Returns whether anything is new.
+    pub fn publish_open_interest(&mut self, assets: u32) -> bool {
+        if assets == 0 {
+            return false;
+        }
+        let mut lots = [0u64; ASSET_SLOTS];
+        let listed = usize::from(self.instruments_len).min(INSTRUMENT_SLOTS);
+        for entry in &self.instruments[..listed] {
+            let sum = &mut lots[usize::from(entry.asset) % ASSET_SLOTS];
+            *sum = sum.saturating_add(entry.open_interest);
+        }
 
-        let entry = &mut self.assets[usize::from(asset)];
-        let before = (
-            entry.open_interest,
-            entry.oi_factor,
-            entry.init_factor_effective,
-        );
-        let mark = Price::from_stored(entry.lot_price, entry.lot_shift);
+        let (mut left, mut is_new) = (assets, false);
+        while left != 0 {
+            let asset = left.trailing_zeros() as usize;
+            left &= left - 1;
+            is_new |= self.assets[asset].set_open_interest(lots[asset]);
+        }
+        is_new
+    }
+}
+
+impl AssetEntry {
+    fn set_open_interest(&mut self, lots: u64) -> bool {
+        let before = (self.open_interest, self.init_factor_effective);
+        let mark = Price::from_stored(self.lot_price, self.lot_shift);
         let held = Lots(i64::try_from(lots).unwrap_or(i64::MAX));
-        let cap = Atoms(entry.oi_soft_cap);
-        entry.open_interest = lots;
-        entry.oi_factor = open_interest_factor(value_ceil(held, mark), cap, Ppm(entry.oi_slope)).0;
-        entry.refresh_init_factor();
-        let after = (
-            entry.open_interest,
-            entry.oi_factor,
-            entry.init_factor_effective,
-        );
-        before != after
+        let (cap, slope) = (Atoms(self.oi_soft_cap), Ppm(self.oi_slope));
+        self.open_interest = lots;
+        self.oi_factor = open_interest_factor(value_ceil(held, mark), cap, slope).0;
+        self.refresh_init_factor();
+        before != (self.open_interest, self.init_factor_effective)
     }
 }
 

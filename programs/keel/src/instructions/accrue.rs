@@ -51,11 +51,7 @@ pub fn handler<'info>(ctx: Context<'info, Accrue<'info>>, banks: u8) -> Result<(
         assets |= u32::from(accrued.is_some()) << (market.asset & 31);
         market.invariant().map_err(KeelError::from)?;
     }
-    while assets != 0 {
-        let asset = assets.trailing_zeros() as u8;
-        assets &= assets - 1;
-        is_new |= book.publish_open_interest(asset);
-    }
+    is_new |= book.publish_open_interest(assets);
     book.sequence += u64::from(is_new);
 
     emit!(Accrued {

@@ -76,8 +76,10 @@ pub fn handler(ctx: Context<Transfer>, amount: u64, allow_borrow: bool) -> Resul
     let slots = Transfer::slots(&from, &to, bank.index, allow_borrow)?;
 
     bank.bring_to_now(now);
+    // Only a borrow is worth less by its copy than it is.
     let fresh = [bank.fresh_rate()];
-    let view = BookView::new(&book, now).with_rates(&fresh);
+    let rates = if allow_borrow { &fresh[..] } else { &[] };
+    let view = BookView::new(&book, now).with_rates(rates);
     let mut workspace = Workspace::for_account(&from.view());
     let plan = plan_transfer(
         &view,

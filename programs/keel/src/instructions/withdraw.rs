@@ -68,8 +68,10 @@ pub fn handler<'info>(
     let slot = accounts.slot(&margin, &bank, allow_borrow)?;
 
     bank.bring_to_now(now);
+    // Only a borrow is worth less by its copy than it is.
     let fresh = [bank.fresh_rate()];
-    let view = BookView::new(&book, now).with_rates(&fresh);
+    let rates = if allow_borrow { &fresh[..] } else { &[] };
+    let view = BookView::new(&book, now).with_rates(rates);
     let mut workspace = Workspace::for_account(&margin.view());
     let plan = plan_withdraw(
         &view,
