@@ -13,10 +13,12 @@
 
 mod artifacts;
 mod attack;
+mod auction;
 pub mod bench;
 mod delegation;
 mod judge;
 mod ledger;
+mod liquidity;
 mod operator;
 mod prices;
 mod risk_program;
@@ -30,6 +32,7 @@ pub use artifacts::{ArtifactMissing, program_file};
 pub use attack::{account, code, expect_error};
 pub use delegation::Side;
 pub use ledger::{AccountRow, BankRow, Ledger, MarketRow, Places, PoolRow};
+pub use liquidity::shares_account;
 pub use prices::PriceUpdate;
 pub use risk_program::RiskProgram;
 pub use tokens::TokenKind;

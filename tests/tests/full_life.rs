@@ -10,8 +10,8 @@ use anchor_spl::token::spl_token::{instruction as spl, state::Mint};
 use anyhow::{Context, Result, ensure};
 use keel::errors::KeelError;
 use keel_migrations::{GroupConfig, Keys, Role, m0001_create_group};
-use keel_sdk::instruction::{self, GroupKeys, Token, TradeKeys};
-use keel_sdk::{Instruction, LiquidateArgs, OrderArgs, OrderLeg, Pubkey, address, decode};
+use keel_sdk::instruction::{self, GroupKeys, TakenLeg, Token, TradeKeys};
+use keel_sdk::{Instruction, OrderArgs, OrderLeg, Pubkey, address, decode};
 use keel_tests::{Asset, Ledger, Places, PriceUpdate, code, keypair, market, program_file};
 use solana_account::{Account, AccountSharedData};
 use solana_clock::Clock;
@@ -243,7 +243,9 @@ async fn make_group() -> Result<Chain> {
     let mut context = Chain::start().await?;
     let mut sent = 0;
     let [usdc, sol, btc, eth] = make_mints(&mut context, &mut sent).await?;
-    let config = GroupConfig::standard(1, usdc, sol, btc, eth);
+    let mut config = GroupConfig::standard(1, usdc, sol, btc, eth);
+    // A request is executed in the transaction that brings it.
+    config.pool.cooldown_in_s = 0;
     let (admin, book) = (keypair(2), keypair(3));
     let operator = Keys {
         payer: context.payer.pubkey(),
@@ -325,7 +327,7 @@ async fn provide(chain: &mut Chain, key: &Keypair, usdc: u64) -> Result<()> {
     let shares = address::lp_mint(&pool);
     let provide = [
         create_associated_token_account(&payer, &key.pubkey(), &shares, &quote.program),
-        instruction::provide_liquidity(
+        instruction::request_provide(
             &chain.keys,
             key.pubkey(),
             pool,
@@ -333,6 +335,7 @@ async fn provide(chain: &mut Chain, key: &Keypair, usdc: u64) -> Result<()> {
             usdc * USDC,
             (usdc - 1) * USDC,
         ),
+        instruction::provide_liquidity(&chain.keys, key.pubkey(), pool, quote),
     ];
     chain.done("provide", &provide, &[key]).await?;
     Ok(())
@@ -422,9 +425,10 @@ async fn an_account_lives_its_whole_life_on_the_real_runtime() -> Result<()> {
             liquidator.pubkey(),
             trade.margin,
             taker.margin,
-            market(Asset::Sol),
-            None,
-            LiquidateArgs { max_size: 200_000 },
+            TakenLeg::Position {
+                market: market(Asset::Sol),
+            },
+            200_000,
         )
     };
     let early = take(&chain);

@@ -4,9 +4,11 @@
 //! another. Options do not exist yet, hence no `mixed` and no `full_pool`.
 
 mod accounts;
+mod auction;
 mod cash;
 mod delegation;
 mod engine;
+mod liquidity;
 mod listing;
 mod report;
 mod risk;
@@ -61,15 +63,18 @@ pub fn measure() -> anyhow::Result<Figures> {
     let mut figures = Figures::default();
     let mut typical = Stage::build(TYPICAL)?;
     cash::measure(&mut figures, &mut typical)?;
+    liquidity::measure(&mut figures, &mut typical)?;
     trade::measure(&mut figures, &mut typical)?;
     delegation::measure(&mut figures, &mut typical)?;
 
     let mut linear = Stage::build(LINEAR)?;
     listing::measure(&mut figures, &mut linear)?;
     cash::measure(&mut figures, &mut linear)?;
+    liquidity::measure(&mut figures, &mut linear)?;
     trade::measure(&mut figures, &mut linear)?;
     delegation::measure(&mut figures, &mut linear)?;
     cash::measure_refusals(&mut figures, &mut linear)?;
+    liquidity::measure_refusals(&mut figures, &mut linear)?;
     trade::measure_refusals(&mut figures, &mut linear)?;
     trade::measure_below_initial(&mut figures, &mut linear)?;
 
@@ -83,6 +88,7 @@ pub fn measure() -> anyhow::Result<Figures> {
 
     let mut stressed = Stage::build(LINEAR)?;
     trade::measure_stressed(&mut figures, &mut stressed)?;
+    auction::measure(&mut figures)?;
     risk::measure(&mut figures)?;
     Ok(figures)
 }

@@ -1,5 +1,10 @@
 //! Instruction builders: one function each, accounts derived where they can be.
 
+mod liquidity;
+
+pub use liquidity::*;
+mod liquidation;
+
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::{InstructionData, ToAccountMetas, system_program};
@@ -10,7 +15,9 @@ mod account;
 mod trading;
 
 use crate::address;
-use crate::{BankArgs, GroupArgs, LiquidateArgs, MarketArgs, PoolArgs, PriceSlot};
+use crate::{BankArgs, GroupArgs, MarketArgs, PoolArgs, PriceSlot};
+
+pub use liquidation::*;
 
 pub use account::{
     NewAccount, clear_delegate, close_margin_account, create_margin_account_with, set_delegate,
@@ -213,39 +220,6 @@ pub fn withdraw(
     )
 }
 
-pub fn provide_liquidity(
-    keys: &GroupKeys,
-    provider: Pubkey,
-    pool: Pubkey,
-    quote: Token,
-    amount: u64,
-    min_shares: u64,
-) -> Instruction {
-    let bank = address::bank(&keys.group, &quote.mint);
-    let shares = Token {
-        mint: address::lp_mint(&pool),
-        program: quote.program,
-    };
-    build(
-        accounts::ProvideLiquidity {
-            provider,
-            group: keys.group,
-            risk_book: keys.risk_book,
-            pool,
-            pool_margin: address::pool_margin(&keys.group, &pool),
-            bank,
-            vault: address::vault(&bank),
-            mint: quote.mint,
-            source: quote.account_of(&provider),
-            lp_mint: shares.mint,
-            lp_destination: shares.account_of(&provider),
-            authority: address::authority(&keys.group),
-            token_program: quote.program,
-        },
-        data::ProvideLiquidity { amount, min_shares },
-    )
-}
-
 /// Relays one price account per slot.
 pub fn update_prices(
     keys: &GroupKeys,
@@ -266,30 +240,6 @@ pub fn update_prices(
         .map(|(_, account)| AccountMeta::new_readonly(*account, false));
     instruction.accounts.extend(prices);
     instruction
-}
-
-/// Takes one leg of `margin`: the market's position, or with `bank` a deposit against the negative
-/// result of a closed position in that market.
-pub fn liquidate(
-    keys: &GroupKeys,
-    owner: Pubkey,
-    margin: Pubkey,
-    liquidator: Pubkey,
-    market: u8,
-    bank: Option<Pubkey>,
-    args: LiquidateArgs,
-) -> Instruction {
-    build(
-        accounts::Liquidate {
-            owner,
-            risk_book: keys.risk_book,
-            margin,
-            liquidator,
-            market: address::market(&keys.group, market),
-            bank,
-        },
-        data::Liquidate { args },
-    )
 }
 
 /// The report comes back as return data: see [`crate::decode::margin_report`].

@@ -2,9 +2,9 @@
 
 use keel_risk::{
     Atoms, Book, Carries, Carry48, Dust48, ExitPlan, FillPlan, Frac40, FundingPlan, FundingState,
-    FundingTerms, Insurance, Keep, LegFill, LiquidationPlan, Lots, MAX_ACCRUAL_AGE_S, MarketChange,
-    MarketLedger, MarketLossPlan, MarketTerms, Ppm, Price, SideChange, SideLedger, SideTerms,
-    funding_age_s, integrated,
+    FundingTerms, Halt, Insurance, Keep, LegFill, LiquidationPlan, Lots, MAX_ACCRUAL_AGE_S,
+    MarketChange, MarketLedger, MarketLossPlan, MarketTerms, Ppm, Price, SideChange, SideLedger,
+    SideTerms, funding_age_s, integrated,
 };
 
 use super::{Broken, wide, words};
@@ -148,9 +148,14 @@ impl Market {
         self.set_skew(self.skew.saturating_add(lots), now);
     }
 
-    /// The target's first market.
-    pub fn apply_liquidation(&mut self, plan: &LiquidationPlan) {
-        self.apply(&plan.markets[0]);
+    /// The target's markets, by their number in it.
+    pub fn apply_liquidation(&mut self, plan: &LiquidationPlan, number: usize) {
+        self.apply(&plan.markets[number]);
+    }
+
+    /// No gain is settled until then, or longer where another account's deficit asks for it.
+    pub fn apply_halt(&mut self, halt: Halt) {
+        self.halted_until = self.halted_until.max(halt.until);
     }
 
     /// Funding at a moment; the skew that holds on is integrated from there.
