@@ -19,5 +19,6 @@ mod quotes;
 mod refusals;
 mod settle;
 mod trading;
+mod trading_accounts;
 mod trading_attacks;
 mod unreached;
