@@ -84,7 +84,10 @@ fn mutations_of_trading() {
             siblings: vec![
                 ("the other group", open(&sol, &owner, &referrer, Asset::Sol)),
                 ("a friend", open(&first, &friend, &friend, Asset::Sol)),
-                ("another market", open(&first, &trader, &referrer, Asset::Eth)),
+                (
+                    "another market",
+                    open(&first, &trader, &referrer, Asset::Eth),
+                ),
             ],
             signers: signers(&[&owner, &friend]),
             allowed: vec![(6, "of another market", CHOSEN)],
@@ -95,7 +98,12 @@ fn mutations_of_trading() {
             siblings: vec![
                 (
                     "the other group",
-                    settle(&sol, margin(&sol, &owner), margin(&sol, &friend), Asset::Sol),
+                    settle(
+                        &sol,
+                        margin(&sol, &owner),
+                        margin(&sol, &friend),
+                        Asset::Sol,
+                    ),
                 ),
                 ("the pool", settle(&first, pool, pool, Asset::Btc)),
             ],
