@@ -17,6 +17,7 @@ mod shape;
 mod sizes;
 mod stage;
 mod trade;
+mod trading;
 
 use std::collections::BTreeMap;
 
@@ -67,6 +68,7 @@ pub fn measure() -> anyhow::Result<Figures> {
     liquidity::measure(&mut figures, &mut typical)?;
     trade::measure(&mut figures, &mut typical)?;
     delegation::measure(&mut figures, &mut typical)?;
+    trading::measure(&mut figures, &mut typical)?;
 
     let mut linear = Stage::build(LINEAR)?;
     listing::measure(&mut figures, &mut linear)?;
@@ -76,6 +78,7 @@ pub fn measure() -> anyhow::Result<Figures> {
     delegation::measure(&mut figures, &mut linear)?;
     money::measure(&mut figures, &mut linear)?;
     money::measure_refusals(&mut figures, &mut linear)?;
+    trading::measure(&mut figures, &mut linear)?;
     cash::measure_refusals(&mut figures, &mut linear)?;
     liquidity::measure_refusals(&mut figures, &mut linear)?;
     trade::measure_refusals(&mut figures, &mut linear)?;

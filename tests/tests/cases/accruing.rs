@@ -311,7 +311,9 @@ fn crowded_assets_ask_for_more_initial() {
     let after = world.report(trader.margin).expect("a report");
     assert!(after.health_initial() < before.health_initial());
     // But for the funding of the moment.
-    let moved = after.health_maintenance().abs_diff(before.health_maintenance());
+    let moved = after
+        .health_maintenance()
+        .abs_diff(before.health_maintenance());
     assert!(moved <= 2, "{moved}");
     world.close(&trader, Asset::Sol, -100_000).expect("close");
     world.accrue(&[], &[Asset::Sol]).expect("accrue");

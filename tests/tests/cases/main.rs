@@ -23,6 +23,7 @@ mod quotes;
 mod refusals;
 mod settle;
 mod trading;
+mod trading_accounts;
 mod trading_attacks;
 mod transfers;
 mod unreached;

@@ -187,7 +187,10 @@ fn exposure_does_not_grow_on_funding_an_hour_old() {
 #[test]
 fn a_market_grows_to_fifty_times_its_insurance() {
     let mut world = standard(|config| {
-        (config.markets[0].insurance_multiple, config.markets[0].insurance) = (50, 0);
+        (
+            config.markets[0].insurance_multiple,
+            config.markets[0].insurance,
+        ) = (50, 0);
     });
     let trader = rich(&mut world);
     expect_error(
