@@ -87,6 +87,8 @@ errors! {
         NotTheQuote = "liquidity is provided in the quote: pass its mint",
         WrongRequest = "the request is of another pool or owner: pass his request to this pool",
         NotRequester = "only who asked may cancel a request that has not lapsed: sign with his key",
+        NoLiquidator = "a step that takes something needs the margin account that takes it",
+        MissingLedger = "a bank or market that this changes was not passed: add it",
     }
     merits {
         PriceNotPositive = "the price is not positive",

@@ -18,6 +18,7 @@ pub mod redeem_liquidity;
 pub mod request_provide;
 pub mod request_redeem;
 pub mod set_name;
+pub mod take_over;
 pub mod update_prices;
 pub mod view_margin;
 pub mod withdraw;
@@ -28,6 +29,6 @@ pub use {
     cancel_provide::*, cancel_redeem::*, check_conservation::*, close_margin_account::*,
     create_bank::*, create_group::*, create_margin_account::*, create_market::*, create_pool::*,
     delegate::*, deposit::*, liquidate::*, order::*, provide_liquidity::*, redeem_liquidity::*,
-    request_provide::*, request_redeem::*, set_name::*, update_prices::*, view_margin::*,
-    withdraw::*,
+    request_provide::*, request_redeem::*, set_name::*, take_over::*, update_prices::*,
+    view_margin::*, withdraw::*,
 };
