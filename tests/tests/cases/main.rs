@@ -1,7 +1,9 @@
 //! Behaviour of the compiled program, one module per subject.
 
 mod accounts;
+mod accruing;
 mod artifact;
+mod borrowing;
 mod bounds;
 mod closing;
 mod delegate;
@@ -12,8 +14,11 @@ mod liquidation;
 mod liquidity;
 mod liquidity_accounts;
 mod money;
+mod money_accounts;
 mod mutations;
 mod prices;
+mod queue;
 mod refusals;
 mod trading;
+mod transfers;
 mod unreached;

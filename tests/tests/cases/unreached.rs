@@ -18,8 +18,6 @@ pub const UNREACHED: &[(&str, &str)] = &[
     ("TooLittleOpposite", NO_INSTRUCTION),
     ("NothingToSettle", NO_INSTRUCTION),
     ("SettlementClosed", NO_INSTRUCTION),
-    ("UtilisationCap", NO_INSTRUCTION),
-    ("OutflowCap", NO_INSTRUCTION),
     ("SeriesStale", OPTIONS),
     ("SettlementPending", OPTIONS),
     ("SlotInUse", OPTIONS),

@@ -12,6 +12,7 @@ use anchor_spl::associated_token::get_associated_token_address_with_program_id;
 use keel::{accounts, instruction as data};
 
 mod account;
+mod money;
 
 use crate::address;
 use crate::{BankArgs, GroupArgs, MarketArgs, OrderArgs, PoolArgs, PriceSlot};
@@ -22,6 +23,7 @@ pub use account::{
     NewAccount, clear_delegate, close_margin_account, create_margin_account_with, set_delegate,
     set_name,
 };
+pub use money::*;
 
 /// A group as its clients name it: its address, its risk book and its settlement mint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,32 +189,6 @@ pub fn deposit(
             token_program: token.program,
         },
         data::Deposit { amount },
-    )
-}
-
-/// Takes `amount` native units (`u64::MAX`: all) to the owner's associated account.
-pub fn withdraw(
-    keys: &GroupKeys,
-    owner: Pubkey,
-    margin: Pubkey,
-    token: Token,
-    amount: u64,
-) -> Instruction {
-    let bank = address::bank(&keys.group, &token.mint);
-    build(
-        accounts::Withdraw {
-            owner,
-            group: keys.group,
-            risk_book: keys.risk_book,
-            margin,
-            bank,
-            vault: address::vault(&bank),
-            mint: token.mint,
-            destination: token.account_of(&owner),
-            authority: address::authority(&keys.group),
-            token_program: token.program,
-        },
-        data::Withdraw { amount },
     )
 }
 
