@@ -13,6 +13,7 @@ mod legacy;
 mod liquidation;
 mod money;
 mod money_accounts;
+mod money_walks;
 mod mutations;
 mod prices;
 mod queue;
