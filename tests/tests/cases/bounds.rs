@@ -117,13 +117,25 @@ fn every_other_bound_is_checked() {
     let mut world = World::new().expect("a world");
     let out = KeelError::ParameterOutOfRange;
 
-    let banks: [fn(&mut BankArgs); 6] = [
+    let banks: [fn(&mut BankArgs); 18] = [
         |a| a.init_asset_weight = a.maint_asset_weight + 1,
         |a| a.maint_asset_weight = 1_000_001,
         |a| a.maint_liab_weight = 999_999,
         |a| a.maint_liab_weight = a.init_liab_weight + 1,
         |a| a.init_liab_weight = 5_000_001,
         |a| a.deposit_cap = 1 << 62,
+        |a| a.borrow_cap = 1 << 62,
+        |a| a.outflow_floor = 1 << 62,
+        |a| a.weight_scale_start = 1 << 62,
+        |a| a.curve_utilisation[0] = 0,
+        |a| a.curve_utilisation[1] = a.curve_utilisation[0] - 1,
+        |a| a.curve_utilisation[1] = 1_000_000,
+        |a| a.curve_rate[0] = a.curve_rate[1] + 1,
+        |a| a.curve_rate[1] = a.curve_rate[2] + 1,
+        |a| a.curve_rate[2] = 10_000_001,
+        |a| a.insurance_fee = 500_001,
+        |a| a.outflow_share = 9_999,
+        |a| a.outflow_share = 300_001,
     ];
     let token = world.mint(500, 9);
     for change in banks {

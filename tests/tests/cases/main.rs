@@ -16,6 +16,7 @@ mod liquidity;
 mod liquidity_accounts;
 mod money;
 mod money_accounts;
+mod money_walks;
 mod mutations;
 mod prices;
 mod queue;
