@@ -3,7 +3,7 @@
 //! Each figure is of one instruction alone, simulated from the same state: no measurement moves
 //! another. Options do not exist yet, hence no `mixed` and no `full_pool`.
 
-mod accounts;
+pub(crate) mod accounts;
 mod auction;
 mod cash;
 mod delegation;

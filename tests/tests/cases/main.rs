@@ -2,6 +2,7 @@
 
 mod accounts;
 mod artifact;
+mod auction;
 mod bounds;
 mod closing;
 mod delegate;
