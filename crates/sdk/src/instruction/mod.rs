@@ -1,6 +1,10 @@
 //! Instruction builders: one function each, accounts derived where they can be.
 
 mod liquidation;
+mod liquidity;
+
+pub use liquidation::*;
+pub use liquidity::*;
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
@@ -12,8 +16,6 @@ mod account;
 
 use crate::address;
 use crate::{BankArgs, GroupArgs, MarketArgs, OrderArgs, PoolArgs, PriceSlot};
-
-pub use liquidation::*;
 
 pub use account::{
     NewAccount, clear_delegate, close_margin_account, create_margin_account_with, set_delegate,
@@ -210,39 +212,6 @@ pub fn withdraw(
             token_program: token.program,
         },
         data::Withdraw { amount },
-    )
-}
-
-pub fn provide_liquidity(
-    keys: &GroupKeys,
-    provider: Pubkey,
-    pool: Pubkey,
-    quote: Token,
-    amount: u64,
-    min_shares: u64,
-) -> Instruction {
-    let bank = address::bank(&keys.group, &quote.mint);
-    let shares = Token {
-        mint: address::lp_mint(&pool),
-        program: quote.program,
-    };
-    build(
-        accounts::ProvideLiquidity {
-            provider,
-            group: keys.group,
-            risk_book: keys.risk_book,
-            pool,
-            pool_margin: address::pool_margin(&keys.group, &pool),
-            bank,
-            vault: address::vault(&bank),
-            mint: quote.mint,
-            source: quote.account_of(&provider),
-            lp_mint: shares.mint,
-            lp_destination: shares.account_of(&provider),
-            authority: address::authority(&keys.group),
-            token_program: quote.program,
-        },
-        data::ProvideLiquidity { amount, min_shares },
     )
 }
 
