@@ -23,6 +23,7 @@ use anyhow::bail;
 use keel_sdk::Instruction;
 use solana_keypair::Keypair;
 
+pub use auction::at_the_limits;
 pub use report::{json, table};
 
 use crate::vm::{BUDGET_UNITS, Failure, Sent};

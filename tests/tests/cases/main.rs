@@ -16,5 +16,6 @@ mod money;
 mod mutations;
 mod prices;
 mod refusals;
+mod targets;
 mod trading;
 mod unreached;
