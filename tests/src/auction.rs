@@ -3,7 +3,7 @@
 use anchor_lang::prelude::Pubkey;
 use keel_sdk::instruction::{self, TakenLeg};
 use keel_sdk::{address, decode};
-use keel_state::{Bank, MarginAccount, Market};
+use keel_state::{Bank, MarginAccount, Market, Position, Stored};
 use solana_signer::Signer;
 
 use crate::bench::accounts::{edit, edit_margin};
@@ -133,6 +133,17 @@ impl World {
             bank.insurance += units;
             bank.tracked += units;
         });
+    }
+
+    /// Changes an account's fixed part.
+    pub fn edit<T: Stored>(&mut self, address: &Pubkey, change: impl FnOnce(&mut T)) {
+        edit(&mut self.vm, address, change).expect("an account");
+    }
+
+    /// Changes the positions of a margin account.
+    pub fn edit_positions(&mut self, margin: &Pubkey, change: impl FnOnce(&mut [Position])) {
+        edit_margin(&mut self.vm, margin, |_, positions| change(positions))
+            .expect("a margin account");
     }
 
     /// Changes a bank; its vault holds what it tracks then.

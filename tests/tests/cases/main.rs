@@ -16,6 +16,7 @@ mod money;
 mod mutations;
 mod prices;
 mod refusals;
+mod takeover;
 mod targets;
 mod trading;
 mod unreached;
