@@ -3,7 +3,7 @@
 //! Each figure is of one instruction alone, simulated from the same state: no measurement moves
 //! another. Options do not exist yet, hence no `mixed` and no `full_pool`.
 
-mod accounts;
+pub(crate) mod accounts;
 mod auction;
 mod cash;
 mod delegation;
@@ -25,6 +25,7 @@ use anyhow::bail;
 use keel_sdk::Instruction;
 use solana_keypair::Keypair;
 
+pub use auction::at_the_limits;
 pub use report::{json, table};
 
 use crate::vm::{BUDGET_UNITS, Failure, Sent};

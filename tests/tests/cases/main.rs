@@ -3,6 +3,7 @@
 mod accounts;
 mod accruing;
 mod artifact;
+mod auction;
 mod borrowing;
 mod bounds;
 mod closing;
@@ -23,6 +24,8 @@ mod queue;
 mod quotes;
 mod refusals;
 mod settle;
+mod takeover;
+mod targets;
 mod trading;
 mod trading_accounts;
 mod trading_attacks;
