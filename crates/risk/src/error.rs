@@ -146,4 +146,13 @@ pub enum RiskError {
     },
     /// More would leave the bank today than may: take less, or queue.
     OutflowCap { available: u64, asked: u64 },
+    /// The account's auction is still running: bid, or wait (8.5).
+    AuctionRunning { live_s: u64, needed_s: u64 },
+    /// The account has something left that can be taken, or owes nothing that it lacks: liquidate it
+    /// first (8.6).
+    NotBankrupt { equity: Atoms },
+    /// Nothing is missing in this market or bank: name another.
+    NothingMissing,
+    /// The account still owes lenders, who come first: resolve its borrows' banks (8.6).
+    LendersFirst { owed: u64 },
 }

@@ -4,13 +4,17 @@ mod auction;
 mod deleverage;
 mod liquidation;
 mod losses;
+mod resolve;
 mod takeover;
+mod unwind;
 
 pub use auction::*;
 pub use deleverage::*;
 pub use liquidation::*;
 pub use losses::*;
+pub use resolve::*;
 pub use takeover::*;
+pub use unwind::*;
 
 use crate::book::{Book, Legs};
 use crate::cash::check_asset_count;

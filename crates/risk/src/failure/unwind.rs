@@ -1,0 +1,345 @@
+//! What one call of `deleverage` does (margin-spec 8.5, 10.3): the pool takes what nobody bid for, and
+//! what it cannot carry is closed against the other side; a pool below Maintenance is itself closed
+//! against the other side, at the mark.
+
+use crate::book::{Amended, Book, Legs, PositionLeg};
+use crate::error::RiskError;
+use crate::failure::auction::{AuctionClock, BACKSTOP_DELAY_S};
+use crate::failure::deleverage::{
+    DeleveragePlan, DeleverageTerms, notional_share, plan_backstop, plan_deleverage,
+};
+use crate::failure::liquidation::{
+    LiquidationPlan, LiquidationTerms, MAX_TRIES, StoppedBy, reaches_end,
+};
+use crate::fitness::{bit, require_liquidation_prices};
+use crate::ledger::MarketLedger;
+use crate::margin::{self, Health, InitialTerms, Scratch};
+use crate::units::{Atoms, Lots, Ppm};
+
+/// What one call is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnwindTerms {
+    /// Where the account holds the market's position.
+    pub slot: usize,
+    pub max_size: Lots,
+    pub ledger: MarketLedger,
+    pub clock: AuctionClock,
+    pub live_time: u64,
+    /// As they were when the auction began.
+    pub liquidation: LiquidationTerms,
+}
+
+/// Who takes the lots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnwindStep {
+    /// The pool, as a liquidator.
+    Pool(LiquidationPlan),
+    /// The other side, all of it in proportion.
+    Side(DeleveragePlan),
+}
+
+/// A call of `deleverage`, judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnwindPlan {
+    pub step: UnwindStep,
+    /// E before, at the marks.
+    pub net_asset_value: Atoms,
+    /// Maintenance before and after.
+    pub before: Health,
+    pub after: Health,
+    pub clock: AuctionClock,
+}
+
+/// Plans one call against a trader whose auction nobody ended for ten live minutes (8.5).
+///
+/// The pool takes at the auction's price within its limits ([`plan_backstop`]). Only where the pool
+/// cannot, because of its margin, the size of its leg or its own assets' prices, or because taking the
+/// leg would break a hedge, the leg is closed against the other side: the largest size, of at most eight
+/// tried, that does not pass the end of 8.1 by more than a lot. With E >= 0 the price is the mark moved
+/// against the account by the leg's share of E; so the account stays short of the end until it has
+/// nothing left, unless it closed what weighed most.
+///
+/// Errors: `NothingToLiquidate`, `PriceUnfit`, `NotLiquidatable`, `AuctionRunning`, `ZeroSize`,
+/// `TakeWhole`, `SizeBeyondEnd`, `TooLittleOpposite`, `TooLarge`.
+pub fn plan_unwind<B: Book, A: Legs, P: Legs>(
+    book: &B,
+    (account, pool): (&A, &P),
+    pool_slot: usize,
+    terms: &UnwindTerms,
+    scratch: &mut Scratch<'_>,
+) -> Result<UnwindPlan, RiskError> {
+    let (leg, before) = found(book, account, terms, scratch)?;
+    if !before.is_liquidatable() {
+        return Err(RiskError::NotLiquidatable {
+            equity: before.equity,
+            requirement: before.requirement,
+        });
+    }
+    let live_s = terms.clock.live_s(terms.live_time);
+    if !terms.clock.is_unbid(terms.live_time) {
+        return Err(RiskError::AuctionRunning {
+            live_s,
+            needed_s: BACKSTOP_DELAY_S,
+        });
+    }
+    let equity = net_asset_value(book, account, scratch);
+    let step = match taken_by_pool(book, (account, pool), pool_slot, terms, scratch)? {
+        Some(plan) => UnwindStep::Pool(plan),
+        None => {
+            let mut search = Search {
+                book,
+                account,
+                terms,
+                leg,
+                equity,
+                share: notional_share(book, account, terms.slot),
+                until: Until::End,
+                scratch,
+            };
+            UnwindStep::Side(search.largest()?)
+        }
+    };
+    Ok(finished(
+        book,
+        account,
+        terms,
+        (step, equity, before),
+        scratch,
+    ))
+}
+
+/// Plans one call against a pool's own account: below Maintenance anyone may close its legs against the
+/// other side, at the mark and without delay, until it is at Initial (10.3). Its clock runs from the
+/// first such call until then, so that what Maintenance began goes on to Initial. Each call must raise
+/// its Maintenance health: no hedge is taken apart.
+///
+/// Errors: `NothingToLiquidate`, `PriceUnfit`, `NotLiquidatable`, `BreaksHedge`, `ZeroSize`,
+/// `SizeBeyondEnd`, `TooLittleOpposite`, `TooLarge`.
+pub fn plan_unwind_pool<B: Book, P: Legs>(
+    book: &B,
+    pool: &P,
+    terms: &UnwindTerms,
+    scratch: &mut Scratch<'_>,
+) -> Result<UnwindPlan, RiskError> {
+    let (leg, before) = found(book, pool, terms, scratch)?;
+    let initial = margin::initial(book, pool, InitialTerms::COUNTED, scratch);
+    let under_way = terms.clock.started != 0 && initial.health().0 < 0;
+    if !before.is_liquidatable() && !under_way {
+        return Err(RiskError::NotLiquidatable {
+            equity: before.equity,
+            requirement: before.requirement,
+        });
+    }
+    let mut search = Search {
+        book,
+        account: pool,
+        terms,
+        leg,
+        equity: Atoms(0),
+        share: Ppm(0),
+        until: Until::Initial,
+        scratch,
+    };
+    let step = UnwindStep::Side(search.largest()?);
+    let equity = net_asset_value(book, pool, scratch);
+    let mut plan = finished(book, pool, terms, (step, equity, before), scratch);
+    if plan.after.health() <= before.health() {
+        return Err(RiskError::BreaksHedge {
+            before: before.health(),
+            after: plan.after.health(),
+        });
+    }
+    plan.clock = until_initial(book, pool, (&plan, terms), scratch);
+    Ok(plan)
+}
+
+/// The leg, on prices that serve, and Maintenance in the account's favour.
+fn found<B: Book, A: Legs>(
+    book: &B,
+    account: &A,
+    terms: &UnwindTerms,
+    scratch: &mut Scratch<'_>,
+) -> Result<(PositionLeg, Health), RiskError> {
+    let leg = account
+        .position(terms.slot)
+        .filter(|leg| leg.size.0 != 0)
+        .ok_or(RiskError::NothingToLiquidate)?;
+    require_liquidation_prices(book, account, bit(book.asset_of(leg.instrument)))?;
+    if terms.max_size.0 <= 0 {
+        return Err(RiskError::ZeroSize);
+    }
+    let before = margin::maintenance_in_favour(book, account, scratch);
+    Ok((leg, before))
+}
+
+/// E at the marks.
+#[inline(never)]
+fn net_asset_value<B: Book, A: Legs>(book: &B, account: &A, scratch: &mut Scratch<'_>) -> Atoms {
+    margin::both(book, account, InitialTerms::COUNTED, scratch).net_asset_value
+}
+
+/// What the pool takes; `None` where it cannot, and the other side must.
+#[inline(never)]
+fn taken_by_pool<B: Book, A: Legs, P: Legs>(
+    book: &B,
+    parties: (&A, &P),
+    pool_slot: usize,
+    terms: &UnwindTerms,
+    scratch: &mut Scratch<'_>,
+) -> Result<Option<LiquidationPlan>, RiskError> {
+    let now = terms.liquidation.after(terms.clock.live_s(terms.live_time));
+    let slots = (terms.slot, pool_slot);
+    match plan_backstop(book, parties, slots, (terms.max_size, now), scratch) {
+        Ok(plan) => Ok(Some(plan)),
+        // The account's own prices serve: what does not is an asset of the pool's.
+        Err(
+            RiskError::PoolBelowMargin { .. }
+            | RiskError::LegTooLarge { .. }
+            | RiskError::TooManyAssets
+            | RiskError::PriceUnfit { .. }
+            | RiskError::BreaksHedge { .. },
+        ) => Ok(None),
+        Err(other) => Err(other),
+    }
+}
+
+/// Where a search for a size ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// `E_M >= MM * (1 + buffer)` (8.1).
+    End,
+    /// `health_I >= 0` (10.3).
+    Initial,
+}
+
+struct Search<'s, 'l, B, A> {
+    book: &'s B,
+    account: &'s A,
+    terms: &'s UnwindTerms,
+    leg: PositionLeg,
+    equity: Atoms,
+    share: Ppm,
+    until: Until,
+    scratch: &'s mut Scratch<'l>,
+}
+
+impl<B: Book, A: Legs> Search<'_, '_, B, A> {
+    /// The largest size of those tried that does not pass the end by more than a lot.
+    #[inline(never)]
+    fn largest(&mut self) -> Result<DeleveragePlan, RiskError> {
+        let first = self.plan(self.terms.max_size)?;
+        if !self.passes(&first) {
+            return Ok(first);
+        }
+        let (mut short, mut beyond): (Option<i64>, i64) = (None, first.size.0.saturating_abs());
+        for _ in 1..MAX_TRIES {
+            let low = short.unwrap_or(0);
+            if beyond - low <= 1 {
+                break;
+            }
+            let middle = low + (beyond - low) / 2;
+            if self.passes(&self.plan(Lots(middle))?) {
+                beyond = middle;
+            } else {
+                short = Some(middle);
+            }
+        }
+        // One lot past a size that does not pass is the end to within a lot.
+        let size = match short {
+            None if beyond > 1 => {
+                return Err(RiskError::SizeBeyondEnd {
+                    least_tried: beyond,
+                });
+            }
+            Some(size) if beyond - size > 1 => size,
+            _ => beyond,
+        };
+        let plan = self.plan(Lots(size))?;
+        Ok(DeleveragePlan {
+            stopped_by: StoppedBy::End,
+            ..plan
+        })
+    }
+
+    fn plan(&self, size: Lots) -> Result<DeleveragePlan, RiskError> {
+        let terms = DeleverageTerms {
+            leg: self.leg,
+            max_size: size,
+            mark: self.book.instrument(self.leg.instrument).mark,
+            equity: self.equity,
+            share: self.share,
+        };
+        plan_deleverage(&self.terms.ledger, &terms)
+    }
+
+    #[inline(never)]
+    fn passes(&mut self, plan: &DeleveragePlan) -> bool {
+        let changed = [(self.terms.slot, plan.after)];
+        let amended = Amended {
+            base: self.account,
+            balances: &[],
+            positions: &changed,
+        };
+        match self.until {
+            Until::End => {
+                let after = margin::maintenance_in_favour(self.book, &amended, self.scratch);
+                reaches_end(after, self.terms.liquidation)
+            }
+            Until::Initial => {
+                let terms = InitialTerms::COUNTED;
+                let after = margin::initial(self.book, &amended, terms, self.scratch);
+                after.health().0 >= 0
+            }
+        }
+    }
+}
+
+/// The plan with the account's Maintenance after it, and its clock.
+#[inline(never)]
+fn finished<B: Book, A: Legs>(
+    book: &B,
+    account: &A,
+    terms: &UnwindTerms,
+    (step, net_asset_value, before): (UnwindStep, Atoms, Health),
+    scratch: &mut Scratch<'_>,
+) -> UnwindPlan {
+    let leg = match &step {
+        UnwindStep::Pool(plan) => plan.account.positions.first(),
+        UnwindStep::Side(plan) => Some((terms.slot, plan.after)),
+    };
+    let changed = leg.map_or([(terms.slot, PositionLeg::EMPTY)], |leg| [leg]);
+    let amended = Amended {
+        base: account,
+        balances: &[],
+        positions: &changed,
+    };
+    let after = margin::maintenance_in_favour(book, &amended, scratch);
+    UnwindPlan {
+        step,
+        net_asset_value,
+        before,
+        after,
+        clock: terms.clock.found(after, terms.live_time),
+    }
+}
+
+/// A pool's clock: from the first call below Maintenance until Initial.
+#[inline(never)]
+fn until_initial<B: Book, P: Legs>(
+    book: &B,
+    pool: &P,
+    (plan, terms): (&UnwindPlan, &UnwindTerms),
+    scratch: &mut Scratch<'_>,
+) -> AuctionClock {
+    let UnwindStep::Side(step) = &plan.step else {
+        return plan.clock;
+    };
+    let changed = [(terms.slot, step.after)];
+    let amended = Amended {
+        base: pool,
+        balances: &[],
+        positions: &changed,
+    };
+    let initial = margin::initial(book, &amended, InitialTerms::COUNTED, scratch);
+    terms.clock.found(initial, terms.live_time)
+}
