@@ -31,6 +31,7 @@ pub struct UnwindTerms {
 
 /// Who takes the lots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is no heap to put a plan on")]
 pub enum UnwindStep {
     /// The pool, as a liquidator.
     Pool(LiquidationPlan),
@@ -55,9 +56,9 @@ pub struct UnwindPlan {
 /// The pool takes at the auction's price within its limits ([`plan_backstop`]). Only where the pool
 /// cannot, because of its margin, the size of its leg or its own assets' prices, or because taking the
 /// leg would break a hedge, the leg is closed against the other side: the largest size, of at most eight
-/// tried, that does not pass the end of 8.1 by more than a lot. With E >= 0 the price is the mark moved
-/// against the account by the leg's share of E; so the account stays short of the end until it has
-/// nothing left, unless it closed what weighed most.
+/// tried, that does not pass the end of 8.1 by more than a lot nor lowers health_M; all that was asked
+/// for where every size lowers it, as each leg of a hedge does. With E >= 0 the price is the mark moved
+/// against the account by the leg's share of E: most accounts reach the end when nothing is left.
 ///
 /// Errors: `NothingToLiquidate`, `PriceUnfit`, `NotLiquidatable`, `AuctionRunning`, `ZeroSize`,
 /// `TakeWhole`, `SizeBeyondEnd`, `TooLittleOpposite`, `TooLarge`.
@@ -91,6 +92,7 @@ pub fn plan_unwind<B: Book, A: Legs, P: Legs>(
                 account,
                 terms,
                 leg,
+                before,
                 equity,
                 share: notional_share(book, account, terms.slot),
                 until: Until::End,
@@ -135,6 +137,7 @@ pub fn plan_unwind_pool<B: Book, P: Legs>(
         account: pool,
         terms,
         leg,
+        before,
         equity: Atoms(0),
         share: Ppm(0),
         until: Until::Initial,
@@ -217,42 +220,54 @@ struct Search<'s, 'l, B, A> {
     account: &'s A,
     terms: &'s UnwindTerms,
     leg: PositionLeg,
+    before: Health,
     equity: Atoms,
     share: Ppm,
     until: Until,
     scratch: &'s mut Scratch<'l>,
 }
 
+/// What a size tried would do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Short,
+    /// It passes the end.
+    Beyond,
+    /// It lowers health_M: the leg stands against another.
+    Worse,
+}
+
 impl<B: Book, A: Legs> Search<'_, '_, B, A> {
-    /// The largest size of those tried that does not pass the end by more than a lot.
+    /// The largest size of those tried that neither passes the end by more than a lot nor lowers
+    /// health_M; the whole that was asked for where every size tried lowers it.
     #[inline(never)]
     fn largest(&mut self) -> Result<DeleveragePlan, RiskError> {
         let first = self.plan(self.terms.max_size)?;
-        if !self.passes(&first) {
+        let mut last = self.judge(&first);
+        if last == Verdict::Short {
             return Ok(first);
         }
-        let (mut short, mut beyond): (Option<i64>, i64) = (None, first.size.0.saturating_abs());
+        let (mut short, mut over): (Option<i64>, i64) = (None, first.size.0.saturating_abs());
         for _ in 1..MAX_TRIES {
             let low = short.unwrap_or(0);
-            if beyond - low <= 1 {
+            if over - low <= 1 {
                 break;
             }
-            let middle = low + (beyond - low) / 2;
-            if self.passes(&self.plan(Lots(middle))?) {
-                beyond = middle;
-            } else {
+            let middle = low + (over - low) / 2;
+            let verdict = self.judge(&self.plan(Lots(middle))?);
+            if verdict == Verdict::Short {
                 short = Some(middle);
+            } else {
+                (over, last) = (middle, verdict);
             }
         }
-        // One lot past a size that does not pass is the end to within a lot.
-        let size = match short {
-            None if beyond > 1 => {
-                return Err(RiskError::SizeBeyondEnd {
-                    least_tried: beyond,
-                });
-            }
-            Some(size) if beyond - size > 1 => size,
-            _ => beyond,
+        let size = match (short, last) {
+            (None, Verdict::Worse) => return Ok(first),
+            (None, _) if over > 1 => return Err(RiskError::SizeBeyondEnd { least_tried: over }),
+            // One lot past a size that does not pass is the end to within a lot.
+            (None, _) => over,
+            (Some(size), Verdict::Beyond) if over - size <= 1 => over,
+            (Some(size), _) => size,
         };
         let plan = self.plan(Lots(size))?;
         Ok(DeleveragePlan {
@@ -273,23 +288,29 @@ impl<B: Book, A: Legs> Search<'_, '_, B, A> {
     }
 
     #[inline(never)]
-    fn passes(&mut self, plan: &DeleveragePlan) -> bool {
+    fn judge(&mut self, plan: &DeleveragePlan) -> Verdict {
         let changed = [(self.terms.slot, plan.after)];
         let amended = Amended {
             base: self.account,
             balances: &[],
             positions: &changed,
         };
-        match self.until {
-            Until::End => {
-                let after = margin::maintenance_in_favour(self.book, &amended, self.scratch);
-                reaches_end(after, self.terms.liquidation)
-            }
+        let after = margin::maintenance_in_favour(self.book, &amended, self.scratch);
+        let ended = match self.until {
+            // An account without any risk left has nothing to be spared.
+            Until::End => after.requirement.0 > 0 && reaches_end(after, self.terms.liquidation),
             Until::Initial => {
                 let terms = InitialTerms::COUNTED;
-                let after = margin::initial(self.book, &amended, terms, self.scratch);
-                after.health().0 >= 0
+                let initial = margin::initial(self.book, &amended, terms, self.scratch);
+                initial.health().0 >= 0
             }
+        };
+        if ended {
+            Verdict::Beyond
+        } else if after.health() < self.before.health() {
+            Verdict::Worse
+        } else {
+            Verdict::Short
         }
     }
 }
