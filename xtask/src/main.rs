@@ -1,4 +1,4 @@
-//! Keel's own commands: `cargo xtask build | test | demo | bench | vectors | idl | lint`.
+//! Keel's own commands: `cargo xtask build | test | demo | bench | vectors | idl | spec | lint`.
 //!
 //! Exit status: 0 when the command did what its name says, 1 when it failed, 2 for bad arguments.
 //! Progress goes to stderr; stdout carries only what the programs run here print themselves.
@@ -13,6 +13,7 @@ mod lint;
 mod process;
 mod rules;
 mod source;
+mod spec;
 mod test;
 mod vectors;
 
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args).map(|()| 0),
         Command::Vectors(args) => vectors::run(&args),
         Command::Idl(args) => idl::run(&args).map(|()| 0),
+        Command::Spec(args) => spec::run(&args).map(|()| 0),
         Command::Lint(args) => lint::run(&args).map(|()| 0),
     };
 
