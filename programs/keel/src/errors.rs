@@ -75,6 +75,8 @@ errors! {
         VaultShort = "the vault holds less than the bank's ledger: nothing was changed, report this",
         MarketOutOfBalance = "the market's ledger does not balance: nothing was changed, report this",
         OpenInterestUneven = "longs and shorts differ: nothing was changed, report this",
+        WrongBackstopPool = "not the pool that takes the market's legs: pass the one that it names",
+        OneLedgerAtATime = "one market or one bank is resolved per call: leave the other out",
     }
     merits {
         PriceNotPositive = "the price is not positive",
@@ -136,6 +138,10 @@ errors! {
         SettlementClosed = "gains of this market wait until its bankrupt account is resolved",
         UtilisationCap = "the bank would be lent out beyond its limit: settle or take less",
         OutflowCap = "more would leave the bank today than may: take less, or queue",
+        AuctionRunning = "the account's auction is still running: bid, or wait for its ten live minutes",
+        NotBankrupt = "the account has something left that can be taken, or lacks nothing: liquidate it first",
+        NothingMissing = "nothing is missing in this market or bank: name another",
+        LendersFirst = "the account still owes lenders, who come first: resolve its borrows' banks",
     }
 }
 

@@ -4,7 +4,7 @@
 //! needs none.
 
 use crate::book::{Book, Legs, PositionLeg, QUOTE_RATE};
-use crate::carry::{EPOCH_BITS, Keep, SideTerms, Touched, kept_size, price48, up_to_date};
+use crate::carry::{EPOCH_BITS, Keep, SideTerms, Touched, price48, up_to_date};
 use crate::error::RiskError;
 use crate::failure::liquidation::{
     LiquidationPlan, LiquidationTerms, StepTerms, StoppedBy, Taker, Target, plan_step,
@@ -278,22 +278,6 @@ fn stray_lots(old: &SideLedger, keep: Keep, closed: u64) -> i64 {
     let stray = left.saturating_sub(kept);
     let change = i128::try_from(stray).unwrap_or(i128::MAX) - i128::from(old.stray.0);
     i64::try_from(change).unwrap_or(i64::MAX)
-}
-
-/// Traders' net lots after a leg of `size` lots was closed against the other side (7.2). What the pools
-/// hold there is shrunk with it, towards zero, and so is the skew that they carry; where it was a pool's
-/// own leg that closed, traders lost what stood against it.
-#[must_use]
-pub fn skew_after(skew: Lots, ledger: &MarketLedger, plan: &DeleveragePlan, of_pool: bool) -> Lots {
-    if of_pool {
-        return Lots(skew.0.saturating_add(plan.size.0));
-    }
-    // A skew of the leg's own sign is carried by pools on the other side.
-    if skew.0.signum() != plan.size.0.signum() {
-        return skew;
-    }
-    let before = ledger.side(plan.size.opposite()).keep;
-    kept_size(skew, before, plan.opposite.keep)
 }
 
 /// A position brought up to date, and its market's ledger: what rounding takes from it joins the

@@ -77,6 +77,16 @@ pub fn halts(net_asset_value: Atoms, deposits: u64) -> bool {
     net_asset_value.0 < 0 && net_asset_value.0.unsigned_abs() > limit
 }
 
+/// Until when a ledger waits once its part of an account's deficit is resolved, that was found at
+/// `found_at`: not at all, but for what a later finding of another account asks.
+#[must_use]
+pub const fn halt_after(halted_until: i64, found_at: i64) -> i64 {
+    if halted_until <= found_at.saturating_add(MAX_HALT_S) {
+        return 0;
+    }
+    halted_until
+}
+
 /// Something owed, and what of it is covered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Debt {

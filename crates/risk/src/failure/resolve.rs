@@ -40,22 +40,30 @@ impl Resolved {
         positions: 0,
     };
 
-    const fn balance(self, slot: usize) -> bool {
+    /// Whether the debt of a balance slot was.
+    #[must_use]
+    pub const fn balance(self, slot: usize) -> bool {
         slot < 32 && (self.balances >> slot) & 1 != 0
     }
 
-    const fn position(self, slot: usize) -> bool {
+    /// Whether the debt of a position slot was.
+    #[must_use]
+    pub const fn position(self, slot: usize) -> bool {
         slot < 128 && (self.positions >> slot) & 1 != 0
     }
 
-    const fn with_balance(mut self, slot: usize, covered: bool) -> Self {
+    /// The same with a balance slot marked or not.
+    #[must_use]
+    pub const fn with_balance(mut self, slot: usize, covered: bool) -> Self {
         if slot < 32 {
             self.balances = (self.balances & !(1 << slot)) | ((covered as u32) << slot);
         }
         self
     }
 
-    const fn with_position(mut self, slot: usize, covered: bool) -> Self {
+    /// The same with a position slot marked or not.
+    #[must_use]
+    pub const fn with_position(mut self, slot: usize, covered: bool) -> Self {
         if slot < 128 {
             self.positions = (self.positions & !(1 << slot)) | ((covered as u128) << slot);
         }

@@ -31,7 +31,10 @@ pub struct UnwindTerms {
 
 /// Who takes the lots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "there is no heap to put a plan on")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is no heap to put a plan on"
+)]
 pub enum UnwindStep {
     /// The pool, as a liquidator.
     Pool(LiquidationPlan),

@@ -240,34 +240,6 @@ fn a_pool_is_unwound_until_initial() {
     assert!(matches!(broken, Err(RiskError::BreaksHedge { .. })));
 }
 
-/// 7.2: pools on the side that is shrunk carry the skew, and it shrinks as they do.
-#[test]
-fn the_skew_shrinks_with_the_pools_side() {
-    let ledger = market(1_000);
-    let close = |size: i64| {
-        let leg = PositionLeg {
-            size: Lots(size),
-            ..PositionLeg::EMPTY
-        };
-        let terms = DeleverageTerms {
-            leg,
-            max_size: Lots(250),
-            mark: price(1_000_000 << 10, 10),
-            equity: Atoms(0),
-            share: Ppm(0),
-        };
-        plan_deleverage(&ledger, &terms).unwrap()
-    };
-    let skew = |size, skew, of_pool| skew_after(Lots(skew), &ledger, &close(size), of_pool).0;
-    // A long closes against shorts; pools short 400 keep three quarters of it.
-    assert_eq!(skew(250, 400, false), 300);
-    assert_eq!(skew(-250, -400, false), -300);
-    // Pools on the leg's own side keep what they have.
-    assert_eq!(skew(250, -400, false), -400);
-    // A pool long 400 that closes 250 itself leaves traders short 150.
-    assert_eq!(skew(250, -400, true), -150);
-}
-
 proptest! {
     #![proptest_config(config(10_000))]
 

@@ -1,5 +1,9 @@
 //! Instruction builders: one function each, accounts derived where they can be.
 
+mod failure;
+
+pub use failure::*;
+
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::{InstructionData, ToAccountMetas, system_program};

@@ -96,6 +96,13 @@ impl Market {
         self.keep_residue(plan.residue);
     }
 
+    /// Traders' net lots change by what they gain, which is what pools lose.
+    pub fn move_skew(&mut self, lots: i64, now: i64) {
+        if lots != 0 {
+            self.set_skew(self.skew.saturating_add(lots), now);
+        }
+    }
+
     /// The target's first market.
     pub fn apply_liquidation(&mut self, plan: &LiquidationPlan) {
         self.apply(&plan.markets[0]);

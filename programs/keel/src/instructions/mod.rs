@@ -6,10 +6,13 @@ pub mod create_group;
 pub mod create_margin_account;
 pub mod create_market;
 pub mod create_pool;
+pub mod deleverage;
 pub mod deposit;
 pub mod liquidate;
 pub mod order;
 pub mod provide_liquidity;
+pub mod resolve_bankruptcy;
+pub mod take_strays;
 pub mod update_prices;
 pub mod view_margin;
 pub mod withdraw;
@@ -18,6 +21,7 @@ pub mod withdraw;
 #[allow(ambiguous_glob_reexports)]
 pub use {
     check_conservation::*, create_bank::*, create_group::*, create_margin_account::*,
-    create_market::*, create_pool::*, deposit::*, liquidate::*, order::*, provide_liquidity::*,
-    update_prices::*, view_margin::*, withdraw::*,
+    create_market::*, create_pool::*, deleverage::*, deposit::*, liquidate::*, order::*,
+    provide_liquidity::*, resolve_bankruptcy::*, take_strays::*, update_prices::*, view_margin::*,
+    withdraw::*,
 };
