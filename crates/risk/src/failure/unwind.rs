@@ -86,7 +86,7 @@ pub fn plan_unwind<B: Book, A: Legs, P: Legs>(
             needed_s: BACKSTOP_DELAY_S,
         });
     }
-    let equity = net_asset_value(book, account, scratch);
+    let net_asset_value = net_asset_value(book, account, scratch);
     let step = match taken_by_pool(book, (account, pool), pool_slot, terms, scratch)? {
         Some(plan) => UnwindStep::Pool(plan),
         None => {
@@ -96,7 +96,7 @@ pub fn plan_unwind<B: Book, A: Legs, P: Legs>(
                 terms,
                 leg,
                 before,
-                equity,
+                equity: net_asset_value,
                 share: notional_share(book, account, terms.slot),
                 until: Until::End,
                 scratch,
@@ -104,13 +104,14 @@ pub fn plan_unwind<B: Book, A: Legs, P: Legs>(
             UnwindStep::Side(search.largest()?)
         }
     };
-    Ok(finished(
-        book,
-        account,
-        terms,
-        (step, equity, before),
-        scratch,
-    ))
+    let after = after(book, account, (&step, terms.slot), scratch);
+    Ok(UnwindPlan {
+        step,
+        net_asset_value,
+        before,
+        after,
+        clock: terms.clock.found(after, terms.live_time),
+    })
 }
 
 /// Plans one call against a pool's own account: below Maintenance anyone may close its legs against the
@@ -146,17 +147,21 @@ pub fn plan_unwind_pool<B: Book, P: Legs>(
         until: Until::Initial,
         scratch,
     };
-    let step = UnwindStep::Side(search.largest()?);
-    let equity = net_asset_value(book, pool, scratch);
-    let mut plan = finished(book, pool, terms, (step, equity, before), scratch);
-    if plan.after.health() <= before.health() {
+    let plan = search.largest()?;
+    let (after, initial) = pool_after(book, pool, (terms.slot, plan.after), scratch);
+    if after.health() <= before.health() {
         return Err(RiskError::BreaksHedge {
             before: before.health(),
-            after: plan.after.health(),
+            after: after.health(),
         });
     }
-    plan.clock = until_initial(book, pool, (&plan, terms), scratch);
-    Ok(plan)
+    Ok(UnwindPlan {
+        step: UnwindStep::Side(plan),
+        net_asset_value: net_asset_value(book, pool, scratch),
+        before,
+        after,
+        clock: terms.clock.found(initial, terms.live_time),
+    })
 }
 
 /// The leg, on prices that serve, and Maintenance in the account's favour.
@@ -318,52 +323,41 @@ impl<B: Book, A: Legs> Search<'_, '_, B, A> {
     }
 }
 
-/// The plan with the account's Maintenance after it, and its clock.
+/// The account's Maintenance after a step.
 #[inline(never)]
-fn finished<B: Book, A: Legs>(
+fn after<B: Book, A: Legs>(
     book: &B,
     account: &A,
-    terms: &UnwindTerms,
-    (step, net_asset_value, before): (UnwindStep, Atoms, Health),
+    (step, slot): (&UnwindStep, usize),
     scratch: &mut Scratch<'_>,
-) -> UnwindPlan {
-    let leg = match &step {
+) -> Health {
+    let changed = match step {
         UnwindStep::Pool(plan) => plan.account.positions.first(),
-        UnwindStep::Side(plan) => Some((terms.slot, plan.after)),
+        UnwindStep::Side(plan) => Some((slot, plan.after)),
     };
-    let changed = leg.map_or([(terms.slot, PositionLeg::EMPTY)], |leg| [leg]);
     let amended = Amended {
         base: account,
         balances: &[],
-        positions: &changed,
+        positions: changed.as_slice(),
     };
-    let after = margin::maintenance_in_favour(book, &amended, scratch);
-    UnwindPlan {
-        step,
-        net_asset_value,
-        before,
-        after,
-        clock: terms.clock.found(after, terms.live_time),
-    }
+    margin::maintenance_in_favour(book, &amended, scratch)
 }
 
-/// A pool's clock: from the first call below Maintenance until Initial.
+/// A pool's Maintenance and Initial with a leg replaced.
 #[inline(never)]
-fn until_initial<B: Book, P: Legs>(
+fn pool_after<B: Book, P: Legs>(
     book: &B,
     pool: &P,
-    (plan, terms): (&UnwindPlan, &UnwindTerms),
+    leg: (usize, PositionLeg),
     scratch: &mut Scratch<'_>,
-) -> AuctionClock {
-    let UnwindStep::Side(step) = &plan.step else {
-        return plan.clock;
-    };
-    let changed = [(terms.slot, step.after)];
+) -> (Health, Health) {
+    let changed = [leg];
     let amended = Amended {
         base: pool,
         balances: &[],
         positions: &changed,
     };
+    let maintenance = margin::maintenance_in_favour(book, &amended, scratch);
     let initial = margin::initial(book, &amended, InitialTerms::COUNTED, scratch);
-    terms.clock.found(initial, terms.live_time)
+    (maintenance, initial)
 }

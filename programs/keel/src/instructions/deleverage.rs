@@ -65,6 +65,7 @@ pub fn handler(ctx: Context<Deleverage>, max_size: u64) -> Result<()> {
 }
 
 /// Plans the call and applies it to the margin accounts and the market.
+#[inline(never)]
 fn unwind(
     accounts: &Deleverage,
     (book, now): (&RiskBook, i64),
@@ -74,12 +75,10 @@ fn unwind(
     let mut pool = load::margin_mut(&accounts.pool_margin, book)?;
     pool.touch_either(market, now);
     let view = BookView::new(book, now);
-    let mut workspace = Workspace::for_account(&pool.view());
 
     let Some(margin) = &accounts.margin else {
         let terms = terms(&pool, market, (book, &view), max_size)?;
-        let plan = plan_unwind_pool(&view, &pool.view(), &terms, &mut workspace.scratch());
-        let plan = plan.merits()?;
+        let plan = plan_of_pool(&view, &pool, &terms)?;
         let event = event(accounts, &plan, (&pool, &terms), (&view, market));
         pool.edit().apply_unwinding(terms.slot, &plan);
         market.apply_unwinding(&plan.step, true, now);
@@ -88,12 +87,7 @@ fn unwind(
     let mut account = load::margin_mut(margin, book)?;
     account.touch_either(market, now);
     let terms = terms(&account, market, (book, &view), max_size)?;
-    let pool_slot = pool
-        .view()
-        .position_slot(market.index, |_| true)
-        .ok_or(KeelError::NoFreePositionSlot)?;
-    let parties = (&account.view(), &pool.view());
-    let plan = plan_unwind(&view, parties, pool_slot, &terms, &mut workspace.scratch()).merits()?;
+    let plan = plan_of_trader(&view, (&account, &pool), market.index, &terms)?;
     let event = event(accounts, &plan, (&account, &terms), (&view, market));
     account.edit().apply_unwinding(terms.slot, &plan);
     if let UnwindStep::Pool(taken) = &plan.step {
@@ -101,6 +95,34 @@ fn unwind(
     }
     market.apply_unwinding(&plan.step, false, now);
     Ok(event)
+}
+
+/// Against a trader. The plan is large, so it goes to the heap.
+#[inline(never)]
+fn plan_of_trader(
+    view: &BookView,
+    (account, pool): (&MarginRefMut, &MarginRefMut),
+    market: u8,
+    terms: &UnwindTerms,
+) -> Result<Box<UnwindPlan>> {
+    let slot = pool.view().position_slot(market, |_| true);
+    let slot = slot.ok_or(KeelError::NoFreePositionSlot)?;
+    let mut workspace = Workspace::for_account(&pool.view());
+    let parties = (&account.view(), &pool.view());
+    let plan = plan_unwind(view, parties, slot, terms, &mut workspace.scratch());
+    plan.map(Box::new).merits()
+}
+
+/// Against a pool.
+#[inline(never)]
+fn plan_of_pool(
+    view: &BookView,
+    pool: &MarginRefMut,
+    terms: &UnwindTerms,
+) -> Result<Box<UnwindPlan>> {
+    let mut workspace = Workspace::for_account(&pool.view());
+    let plan = plan_unwind_pool(view, &pool.view(), terms, &mut workspace.scratch());
+    plan.map(Box::new).merits()
 }
 
 fn terms(

@@ -103,6 +103,7 @@ fn publish(accounts: &ResolveBankruptcy, bank: &mut Bank, now: i64) -> Result<()
 }
 
 /// Resolves a market's part and applies it.
+#[inline(never)]
 fn market_part(
     accounts: &ResolveBankruptcy,
     (book, now): (&RiskBook, i64),
@@ -140,6 +141,7 @@ fn market_part(
 }
 
 /// Resolves a bank's part and applies it.
+#[inline(never)]
 fn bank_part(
     accounts: &ResolveBankruptcy,
     (book, now): (&RiskBook, i64),
