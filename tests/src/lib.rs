@@ -14,6 +14,7 @@
 mod artifacts;
 mod attack;
 pub mod bench;
+mod delegation;
 mod judge;
 mod ledger;
 mod operator;
@@ -26,6 +27,7 @@ mod world;
 
 pub use artifacts::{ArtifactMissing, program_file};
 pub use attack::{account, code, expect_error};
+pub use delegation::Side;
 pub use ledger::{AccountRow, BankRow, Ledger, MarketRow, Places, PoolRow};
 pub use prices::PriceUpdate;
 pub use risk_program::RiskProgram;

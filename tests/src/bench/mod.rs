@@ -5,6 +5,7 @@
 
 mod accounts;
 mod cash;
+mod delegation;
 mod engine;
 mod listing;
 mod report;
@@ -61,11 +62,13 @@ pub fn measure() -> anyhow::Result<Figures> {
     let mut typical = Stage::build(TYPICAL)?;
     cash::measure(&mut figures, &mut typical)?;
     trade::measure(&mut figures, &mut typical)?;
+    delegation::measure(&mut figures, &mut typical)?;
 
     let mut linear = Stage::build(LINEAR)?;
     listing::measure(&mut figures, &mut linear)?;
     cash::measure(&mut figures, &mut linear)?;
     trade::measure(&mut figures, &mut linear)?;
+    delegation::measure(&mut figures, &mut linear)?;
     cash::measure_refusals(&mut figures, &mut linear)?;
     trade::measure_refusals(&mut figures, &mut linear)?;
     trade::measure_below_initial(&mut figures, &mut linear)?;

@@ -7,7 +7,7 @@ mod book;
 mod failure;
 mod market;
 
-pub use account::{KEEP_ONE, MarginMut};
+pub use account::{KEEP_ONE, MarginMut, first_seq};
 
 /// What an invariant found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,17 +1,20 @@
 //! One instruction, one file: arguments, accounts, `validate`, handler.
 
 pub mod check_conservation;
+pub mod close_margin_account;
 pub mod create_bank;
 pub mod create_group;
 pub mod create_margin_account;
 pub mod create_market;
 pub mod create_pool;
+pub mod delegate;
 pub mod deleverage;
 pub mod deposit;
 pub mod liquidate;
 pub mod order;
 pub mod provide_liquidity;
 pub mod resolve_bankruptcy;
+pub mod set_name;
 pub mod take_strays;
 pub mod update_prices;
 pub mod view_margin;
@@ -20,8 +23,8 @@ pub mod withdraw;
 // Every instruction has its `handler`; nobody calls one without naming its module.
 #[allow(ambiguous_glob_reexports)]
 pub use {
-    check_conservation::*, create_bank::*, create_group::*, create_margin_account::*,
-    create_market::*, create_pool::*, deleverage::*, deposit::*, liquidate::*, order::*,
-    provide_liquidity::*, resolve_bankruptcy::*, take_strays::*, update_prices::*, view_margin::*,
-    withdraw::*,
+    check_conservation::*, close_margin_account::*, create_bank::*, create_group::*,
+    create_margin_account::*, create_market::*, create_pool::*, delegate::*, deleverage::*,
+    deposit::*, liquidate::*, order::*, provide_liquidity::*, resolve_bankruptcy::*, set_name::*,
+    take_strays::*, update_prices::*, view_margin::*, withdraw::*,
 };
