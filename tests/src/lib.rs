@@ -13,6 +13,7 @@
 
 mod artifacts;
 mod attack;
+mod auction;
 pub mod bench;
 mod delegation;
 mod judge;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
-use keel_sdk::instruction::{self, TradeKeys};
-use keel_sdk::{AccountMeta, Instruction, LiquidateArgs, OrderArgs, OrderLeg, Pubkey, address};
+use keel_sdk::instruction::{self, TakenLeg, TradeKeys};
+use keel_sdk::{AccountMeta, Instruction, OrderArgs, OrderLeg, Pubkey, address};
 use keel_tests::{Asset, Failure, Ledger, Places, Trader, World, market};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -314,16 +314,21 @@ impl Driver {
         size: u64,
     ) -> Instruction {
         let liquidator = &self.traders[by];
-        let bank = collateral
-            .map(|asset| address::bank(&self.world.keys.group, &self.world.token(asset).mint));
+        let market = market(asset);
+        let leg = match collateral {
+            None => TakenLeg::Position { market },
+            Some(asset) => TakenLeg::Deposit {
+                market,
+                mint: self.world.token(asset).mint,
+            },
+        };
         instruction::liquidate(
             &self.world.keys,
             liquidator.owner(),
             self.traders[whom].margin,
             liquidator.margin,
-            market(asset),
-            bank,
-            LiquidateArgs { max_size: size },
+            leg,
+            size,
         )
     }
 

@@ -2,6 +2,7 @@
 
 mod auction;
 mod deleverage;
+mod halt;
 mod liquidation;
 mod losses;
 mod resolve;
@@ -10,6 +11,7 @@ mod unwind;
 
 pub use auction::*;
 pub use deleverage::*;
+pub use halt::*;
 pub use liquidation::*;
 pub use losses::*;
 pub use resolve::*;

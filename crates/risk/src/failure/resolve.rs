@@ -18,7 +18,7 @@ use crate::failure::losses::{
 use crate::fitness::{bit, require_liquidation_prices};
 use crate::ledger::{BankChange, BankLedger, MarketLedger, SideChange};
 use crate::limits::{MAX_BALANCES, MAX_POOL_POSITIONS};
-use crate::margin::{self, InitialTerms, Scratch};
+use crate::margin::{self, Scratch};
 use crate::num::{mul_div_floor, value_ceil, value_floor};
 use crate::shares::{borrow_amount, credited, deposit_amount, shares_for_repayment};
 use crate::units::{Atoms, Frac40, Lots, Native, Price, Shares};
@@ -139,8 +139,7 @@ fn ruin<B: Book, L: Legs>(
     resolved: Resolved,
     scratch: &mut Scratch<'_>,
 ) -> Result<Atoms, RiskError> {
-    let found = margin::both(book, legs, InitialTerms::COUNTED, scratch);
-    let equity = found.net_asset_value;
+    let equity = margin::net_asset_value(book, legs, scratch);
     let refused = RiskError::NotBankrupt { equity };
     if equity.0 >= 0 || has_something(book, legs, resolved) {
         return Err(refused);

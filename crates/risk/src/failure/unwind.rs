@@ -9,7 +9,7 @@ use crate::failure::deleverage::{
     DeleveragePlan, DeleverageTerms, notional_share, plan_backstop, plan_deleverage,
 };
 use crate::failure::liquidation::{
-    LiquidationPlan, LiquidationTerms, MAX_TRIES, StoppedBy, reaches_end,
+    LiquidationPlan, LiquidationTerms, MAX_TRIES, StoppedBy, end_of,
 };
 use crate::fitness::{bit, require_liquidation_prices};
 use crate::ledger::MarketLedger;
@@ -86,7 +86,7 @@ pub fn plan_unwind<B: Book, A: Legs, P: Legs>(
             needed_s: BACKSTOP_DELAY_S,
         });
     }
-    let net_asset_value = net_asset_value(book, account, scratch);
+    let net_asset_value = margin::net_asset_value(book, account, scratch);
     let step = match taken_by_pool(book, (account, pool), pool_slot, terms, scratch)? {
         Some(plan) => UnwindStep::Pool(plan),
         None => {
@@ -157,7 +157,7 @@ pub fn plan_unwind_pool<B: Book, P: Legs>(
     }
     Ok(UnwindPlan {
         step: UnwindStep::Side(plan),
-        net_asset_value: net_asset_value(book, pool, scratch),
+        net_asset_value: margin::net_asset_value(book, pool, scratch),
         before,
         after,
         clock: terms.clock.found(initial, terms.live_time),
@@ -181,12 +181,6 @@ fn found<B: Book, A: Legs>(
     }
     let before = margin::maintenance_in_favour(book, account, scratch);
     Ok((leg, before))
-}
-
-/// E at the marks.
-#[inline(never)]
-fn net_asset_value<B: Book, A: Legs>(book: &B, account: &A, scratch: &mut Scratch<'_>) -> Atoms {
-    margin::both(book, account, InitialTerms::COUNTED, scratch).net_asset_value
 }
 
 /// What the pool takes; `None` where it cannot, and the other side must.
@@ -306,7 +300,10 @@ impl<B: Book, A: Legs> Search<'_, '_, B, A> {
         let after = margin::maintenance_in_favour(self.book, &amended, self.scratch);
         let ended = match self.until {
             // An account without any risk left has nothing to be spared.
-            Until::End => after.requirement.0 > 0 && reaches_end(after, self.terms.liquidation),
+            Until::End => {
+                after.requirement.0 > 0
+                    && after.equity >= end_of(after.requirement, self.terms.liquidation)
+            }
             Until::Initial => {
                 let terms = InitialTerms::COUNTED;
                 let initial = margin::initial(self.book, &amended, terms, self.scratch);

@@ -2,7 +2,10 @@
 //! side of the market; a pool below Maintenance is closed against it too (margin-spec 8.5, 10.3).
 
 use anchor_lang::prelude::*;
-use keel_risk::{Legs, Lots, UnwindPlan, UnwindStep, UnwindTerms, plan_unwind, plan_unwind_pool};
+use keel_risk::{
+    Endangered, Legs, Lots, UnwindPlan, UnwindStep, UnwindTerms, plan_halt, plan_unwind,
+    plan_unwind_pool,
+};
 use keel_state::{BookView, MarginAccount, MarginKind, Market, Pool, RiskBook, Workspace};
 
 use crate::errors::{KeelError, Merits};
@@ -80,6 +83,7 @@ fn unwind(
         let terms = terms(&pool, market, (book, &view), max_size)?;
         let plan = plan_of_pool(&view, &pool, &terms)?;
         let event = event(accounts, &plan, (&pool, &terms), (&view, market));
+        halt(&mut pool, market, (&plan, &view), now);
         pool.edit().apply_unwinding(terms.slot, &plan);
         market.apply_unwinding(&plan.step, true, now);
         return Ok(event);
@@ -89,6 +93,7 @@ fn unwind(
     let terms = terms(&account, market, (book, &view), max_size)?;
     let plan = plan_of_trader(&view, (&account, &pool), market.index, &terms)?;
     let event = event(accounts, &plan, (&account, &terms), (&view, market));
+    halt(&mut account, market, (&plan, &view), now);
     account.edit().apply_unwinding(terms.slot, &plan);
     if let UnwindStep::Pool(taken) = &plan.step {
         pool.edit().apply_liquidation(&taken.liquidator);
@@ -123,6 +128,25 @@ fn plan_of_pool(
     let mut workspace = Workspace::for_account(&pool.view());
     let plan = plan_unwind_pool(view, &pool.view(), terms, &mut workspace.scratch());
     plan.map(Box::new).merits()
+}
+
+/// Stops settlement in the market where the account's deficit is large (8.6).
+#[inline(never)]
+fn halt(
+    account: &mut MarginRefMut,
+    market: &mut Market,
+    (plan, view): (&UnwindPlan, &BookView),
+    now: i64,
+) {
+    let deficit = account.account().deficit(plan.net_asset_value, now);
+    let ledger = Endangered::Market {
+        instrument: market.index,
+        deposits: view.quote_deposits(),
+    };
+    if let Some(halt) = plan_halt(view, &account.view(), deficit, ledger) {
+        account.edit().apply_halt(halt);
+        market.apply_halt(halt);
+    }
 }
 
 fn terms(

@@ -15,6 +15,7 @@ pub mod order;
 pub mod provide_liquidity;
 pub mod resolve_bankruptcy;
 pub mod set_name;
+pub mod take_over;
 pub mod take_strays;
 pub mod update_prices;
 pub mod view_margin;
@@ -26,5 +27,5 @@ pub use {
     check_conservation::*, close_margin_account::*, create_bank::*, create_group::*,
     create_margin_account::*, create_market::*, create_pool::*, delegate::*, deleverage::*,
     deposit::*, liquidate::*, order::*, provide_liquidity::*, resolve_bankruptcy::*, set_name::*,
-    take_strays::*, update_prices::*, view_margin::*, withdraw::*,
+    take_over::*, take_strays::*, update_prices::*, view_margin::*, withdraw::*,
 };
