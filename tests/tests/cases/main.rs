@@ -2,6 +2,7 @@
 
 mod accounts;
 mod artifact;
+mod backstop;
 mod bounds;
 mod closing;
 mod delegate;
