@@ -5,6 +5,7 @@ use anchor_lang::prelude::Pubkey;
 use keel_sdk::instruction::{self, Part};
 use keel_sdk::{address, decode};
 use keel_state::{Bank, Market};
+use solana_account::Account;
 
 use crate::vm::{Failure, Sent};
 use crate::world::{Asset, Trader, World, market};
@@ -13,6 +14,7 @@ const DISCRIMINATOR: usize = 8;
 const POSITIONS: usize = DISCRIMINATOR + 904;
 const POSITION_BYTES: usize = 48;
 /// Fields of a bank and of a token account that hold what was lent or donated.
+const DEPOSIT_SHARES: usize = DISCRIMINATOR + 136;
 const BORROW_SHARES: usize = DISCRIMINATOR + 144;
 const TRACKED: usize = DISCRIMINATOR + 176;
 const INSURANCE: usize = DISCRIMINATOR + 192;
@@ -98,6 +100,37 @@ impl World {
         let slot = DISCRIMINATOR + 240 + 32 * row.balances.len();
         self.patch(trader.margin, slot, &[1, asset as u8]);
         self.patch(trader.margin, slot + 8, &(-units).to_le_bytes());
+    }
+
+    /// Takes all but so many native units of quote from an account's deposit, as if they were spent.
+    pub fn spend_all_but(&mut self, trader: &Trader, units: i64) {
+        let bank = self.bank_address(Asset::Usdc);
+        let spent = self.row(&trader.margin).shares(0) - units;
+        self.shift(bank, DEPOSIT_SHARES, -spent);
+        self.shift(bank, TRACKED, -spent);
+        self.shift(address::vault(&bank), AMOUNT, -spent);
+        self.shift(trader.margin, DISCRIMINATOR + 240 + 8, -spent);
+    }
+
+    /// Adds to an account's result in a market of its `slot`, as what others won would.
+    pub fn shift_result(&mut self, margin: Pubkey, slot: usize, by: i64) {
+        self.shift(margin, POSITIONS + POSITION_BYTES * slot + 16, by);
+    }
+
+    /// Every account that a resolution writes, to be put back by [`World::put_back`].
+    pub fn resolvable(&self, trader: &Trader) -> Vec<(Pubkey, Account)> {
+        let group = &self.keys.group;
+        let mut all = vec![self.keys.risk_book, trader.margin];
+        all.extend(Asset::TRADED.map(|asset| address::market(group, market(asset))));
+        all.extend(Asset::ALL.map(|asset| self.bank_address(asset)));
+        let of = |address: Pubkey| (address, self.vm.account(&address).unwrap_or_default());
+        all.into_iter().map(of).collect()
+    }
+
+    pub fn put_back(&mut self, accounts: Vec<(Pubkey, Account)>) {
+        for (address, account) in accounts {
+            self.vm.set_account(address, account);
+        }
     }
 
     /// Adds to a number of eight bytes.

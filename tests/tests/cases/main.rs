@@ -3,6 +3,7 @@
 mod accounts;
 mod artifact;
 mod backstop;
+mod bankruptcy;
 mod bounds;
 mod closing;
 mod delegate;
