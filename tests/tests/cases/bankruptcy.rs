@@ -243,13 +243,13 @@ fn bankruptcy_resolves_in_any_order() {
         found.push(losses);
         world.put_back(state.clone());
     }
-    // The borrows that cents cover are rounded to units of the token.
+    // Borrows that cents cover are rounded to units of the token, for BTC $0.0006.
     let far = |one: &[i64], other: &[i64]| {
         let pairs = one.iter().zip(other);
         pairs.map(|(one, other)| one.abs_diff(*other)).max()
     };
     for losses in &found {
-        assert!(far(losses, &found[0]) <= Some(20), "{found:?}");
+        assert!(far(losses, &found[0]) <= Some(5_000), "{found:?}");
         assert!(losses[1] < 0 && losses[0] == 0);
     }
 }
