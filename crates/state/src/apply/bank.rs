@@ -1,13 +1,13 @@
-//! Plans applied to banks and pools.
+//! Plans applied to banks.
 
 use keel_risk::{
-    AccrualPlan, AccrualTerms, Accruing, Atoms, BankChange, BankLedger, BankLossPlan, BankTerms,
-    CashPlan, Endangered, Halt, Index48, Insurance, LiquidationPlan, Outflow, OutflowPlan,
-    PerSecond64, PoolTerms, Ppm, ProvidePlan, RateCurve, Shares, deposit_amount, plan_accrual,
+    AccrualPlan, AccrualTerms, Accruing, BankChange, BankLedger, BankLossPlan, BankTerms, CashPlan,
+    Endangered, Halt, Index48, Insurance, LiquidationPlan, Outflow, OutflowPlan, PerSecond64, Ppm,
+    RateCurve, Shares, deposit_amount, plan_accrual,
 };
 
 use super::Broken;
-use crate::{Bank, FreshRate, Pool};
+use crate::{Bank, FreshRate};
 
 impl Bank {
     pub fn terms(&self) -> BankTerms {
@@ -172,21 +172,5 @@ impl Bank {
             return Err(Broken::VaultShort { vault, tracked });
         }
         Ok(())
-    }
-}
-
-impl Pool {
-    pub fn terms(&self) -> PoolTerms {
-        PoolTerms {
-            shares: self.shares,
-            factor: Ppm(self.pool_factor),
-            equity_cap: Atoms(i64::try_from(self.equity_cap).unwrap_or(i64::MAX)),
-            asset_cap: Atoms(i64::try_from(self.asset_cap).unwrap_or(i64::MAX)),
-        }
-    }
-
-    pub fn apply_provide(&mut self, plan: &ProvidePlan) {
-        self.shares += plan.minted + plan.locked;
-        self.locked_shares += plan.locked;
     }
 }

@@ -6,6 +6,7 @@ mod bank;
 mod book;
 mod failure;
 mod market;
+mod pool;
 
 pub use account::{KEEP_ONE, MarginMut, first_seq};
 
