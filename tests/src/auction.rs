@@ -156,11 +156,6 @@ impl World {
         self.vm.set_account(address::vault(&address), vault);
     }
 
-    /// The fixed part of a margin account.
-    pub fn margin_account(&self, margin: &Pubkey) -> MarginAccount {
-        *decode::account::<MarginAccount>(&self.data(margin)).expect("an account")
-    }
-
     /// Maintenance health of an account, atoms.
     pub fn health(&self, trader: &Trader) -> i64 {
         let found = self.assess(&trader.margin).expect("an assessment");
