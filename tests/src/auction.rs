@@ -3,7 +3,7 @@
 use anchor_lang::prelude::Pubkey;
 use keel_sdk::instruction::{self, TakenLeg};
 use keel_sdk::{address, decode};
-use keel_state::{Bank, MarginAccount, Market, Position, Stored};
+use keel_state::{MarginAccount, Position, Stored};
 use solana_signer::Signer;
 
 use crate::bench::accounts::{edit, edit_margin};
@@ -50,8 +50,7 @@ impl World {
         let mints: Vec<Pubkey> = banks.iter().map(|asset| self.token(*asset).mint).collect();
         let markets: Vec<u8> = markets.iter().map(|asset| market(*asset)).collect();
         let signer = self.vm.payer.pubkey();
-        let clock =
-            instruction::set_auction_clock(&self.keys, signer, account, &mints, &markets);
+        let clock = instruction::set_auction_clock(&self.keys, signer, account, &mints, &markets);
         self.vm.measure("set_clock", clock, &[])
     }
 
@@ -125,6 +124,7 @@ impl World {
             bank.borrow_shares += units;
             bank.tracked -= units;
         });
+        self.fill_vault(asset);
     }
 
     /// Gives a bank's insurance native units.
@@ -133,6 +133,16 @@ impl World {
             bank.insurance += units;
             bank.tracked += units;
         });
+        self.fill_vault(asset);
+    }
+
+    /// Lets a bank's vault hold what the bank tracks.
+    fn fill_vault(&mut self, asset: Asset) {
+        let token = self.token(asset);
+        let authority = address::authority(&self.keys.group);
+        let vault = token_account(token.mint, authority, self.bank(asset).tracked);
+        let address = address::vault(&self.bank_address(asset));
+        self.vm.set_account(address, vault);
     }
 
     /// Changes an account's fixed part.
@@ -144,33 +154,6 @@ impl World {
     pub fn edit_positions(&mut self, margin: &Pubkey, change: impl FnOnce(&mut [Position])) {
         edit_margin(&mut self.vm, margin, |_, positions| change(positions))
             .expect("a margin account");
-    }
-
-    /// Changes a bank; its vault holds what it tracks then.
-    pub fn edit_bank(&mut self, asset: Asset, change: impl FnOnce(&mut Bank)) {
-        let token = self.token(asset);
-        let address = address::bank(&self.keys.group, &token.mint);
-        let mut tracked = 0;
-        edit::<Bank>(&mut self.vm, &address, |bank| {
-            change(bank);
-            tracked = bank.tracked;
-        })
-        .expect("a bank");
-        let authority = address::authority(&self.keys.group);
-        let vault = token_account(token.mint, authority, tracked);
-        self.vm.set_account(address::vault(&address), vault);
-    }
-
-    /// A bank as it stands.
-    pub fn bank(&self, asset: Asset) -> Bank {
-        let address = address::bank(&self.keys.group, &self.token(asset).mint);
-        *decode::account::<Bank>(&self.data(&address)).expect("a bank")
-    }
-
-    /// A market as it stands.
-    pub fn market(&self, asset: Asset) -> Market {
-        let address = address::market(&self.keys.group, market(asset));
-        *decode::account::<Market>(&self.data(&address)).expect("a market")
     }
 
     /// Maintenance health of an account, atoms.

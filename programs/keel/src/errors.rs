@@ -37,7 +37,7 @@ errors! {
         QuoteBankFirst = "the first bank, and only the first, is the quote's: create it first",
         QuoteWeightNotOne = "the quote's weights must be 1,000,000 ppm",
         QuoteHasNoMarket = "no market may be made on the quote's own asset",
-        NotTheQuoteBank = "liquidity is provided in the quote: pass its bank",
+        NotTheQuoteBank = "only the quote serves here: pass its bank",
         BookFull = "the risk book has no free slot of this kind",
         NoSuchAsset = "no asset is listed at this index",
         NoSuchSource = "no price source is configured there",
@@ -89,6 +89,8 @@ errors! {
         NotRequester = "only who asked may cancel a request that has not lapsed: sign with his key",
         NoLiquidator = "a step that takes something needs the margin account that takes it",
         MissingLedger = "a bank or market that this changes was not passed: add it",
+        PremiumTooSteep = "the premium at the cap would leave exits too little slip: list a larger skew_scale",
+        WrongReferrer = "not the margin account's referrer: pass his account, or none",
     }
     merits {
         PriceNotPositive = "the price is not positive",
@@ -116,7 +118,7 @@ errors! {
         BelowMinEquity = "Initial equity would be below the least for opening: add collateral",
         DepositCap = "the bank is at its deposit cap: deposit less or wait",
         NothingToWithdraw = "the account has no deposit of this bank",
-        InsufficientDeposit = "the deposit is smaller than what was asked: ask for less",
+        InsufficientDeposit = "the deposit, less what a ticket claims, is smaller than what was asked: ask for less",
         PoolInsolvent = "the pool has shares but no equity: wait until it is resolved",
         TooFewShares = "too few shares would come out: provide more, or accept fewer",
         PoolCap = "the pool is at its equity cap: provide less or wait",
@@ -150,6 +152,12 @@ errors! {
         SettlementClosed = "gains of this market wait until its bankrupt account is resolved",
         UtilisationCap = "the bank would be lent out beyond its limit: settle or take less",
         OutflowCap = "more would leave the bank today than may: take less, or queue",
+        InsufficientLiquidity = "too little of the bank is not lent out or claimed by tickets: take less, or wait",
+        BorrowCap = "the bank lends no more: borrow less, or wait",
+        BorrowsStopped = "the quote is too far off its peg: no borrow of another token grows",
+        AccrualTooOld = "what is published of a bank or a market is too old for new risk: accrue it first",
+        BankHalted = "a bankrupt account of the bank is not resolved yet: nothing leaves it until then",
+        TicketOpen = "the account has a ticket already: withdraw by it, or wait until it lapses and give it up",
         GrantExpired = "the delegate's grant has run out: the owner may grant anew",
         NotGranted = "the delegate may not trade this market",
         GrantSpent = "the delegate's budget is spent: trade less, or wait while it refills",
@@ -158,6 +166,7 @@ errors! {
         RequestLapsed = "the request was not executed within its hour: cancel it, and ask again",
         RedemptionsStopped = "the pool is below Maintenance: redeem when it is not",
         BelowMinAmount = "less would come out than the request accepts: cancel it, or wait",
+        PoolTakesIt = "the pool takes this close: use close_position",
     }
 }
 

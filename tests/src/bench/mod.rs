@@ -10,6 +10,7 @@ mod delegation;
 mod engine;
 mod liquidity;
 mod listing;
+mod money;
 mod report;
 mod risk;
 mod shape;
@@ -74,6 +75,8 @@ pub fn measure() -> anyhow::Result<Figures> {
     liquidity::measure(&mut figures, &mut linear)?;
     trade::measure(&mut figures, &mut linear)?;
     delegation::measure(&mut figures, &mut linear)?;
+    money::measure(&mut figures, &mut linear)?;
+    money::measure_refusals(&mut figures, &mut linear)?;
     cash::measure_refusals(&mut figures, &mut linear)?;
     liquidity::measure_refusals(&mut figures, &mut linear)?;
     trade::measure_refusals(&mut figures, &mut linear)?;

@@ -466,7 +466,10 @@ fn liquidating_through_a_delegate() {
             signer,
             poor.margin,
             rich.margin,
-            TakenLeg::Position { market: market(Asset::Sol) }, 1_000,
+            TakenLeg::Position {
+                market: market(Asset::Sol),
+            },
+            1_000,
         )
     };
     let (by_delegate, by_owner) = (liquidate(delegate.pubkey()), liquidate(rich.owner()));
@@ -482,6 +485,7 @@ fn the_same_margin_account_given_twice() {
         authority: delegate.pubkey(),
         margin: trader.margin,
         pool: world.pool,
+        referrer: None,
         markets: vec![market(Asset::Sol)],
     };
     let order = instruction::open_position(&world.keys, &keys, world.order(&[1_000]));
@@ -501,7 +505,10 @@ fn the_same_margin_account_given_twice() {
         trader.owner(),
         trader.margin,
         trader.margin,
-        TakenLeg::Position { market: market(Asset::Sol) }, 1,
+        TakenLeg::Position {
+            market: market(Asset::Sol),
+        },
+        1,
     );
     expect_error(
         world.send(liquidate, &[&trader.key]),
@@ -543,6 +550,7 @@ fn mutations_of_delegates() {
             authority: delegate.pubkey(),
             margin,
             pool,
+            referrer: None,
             markets: vec![market(Asset::Sol)],
         };
         instruction::open_position(keys, &trade, world.order(&[1_000]))

@@ -1,11 +1,14 @@
 //! Behaviour of the compiled program, one module per subject.
 
 mod accounts;
+mod accruing;
 mod artifact;
 mod auction;
+mod borrowing;
 mod bounds;
 mod closing;
 mod delegate;
+mod exits;
 mod isolated;
 mod jumps;
 mod legacy;
@@ -13,10 +16,16 @@ mod liquidation;
 mod liquidity;
 mod liquidity_accounts;
 mod money;
+mod money_accounts;
 mod mutations;
 mod prices;
+mod queue;
+mod quotes;
 mod refusals;
+mod settle;
 mod takeover;
 mod targets;
 mod trading;
+mod trading_attacks;
+mod transfers;
 mod unreached;
