@@ -127,11 +127,11 @@ impl World {
         self.fill_vault(asset);
     }
 
-    /// Gives a bank's insurance native units.
-    pub fn insure(&mut self, asset: Asset, units: u64) {
+    /// Lets a bank's insurance hold so many native units.
+    pub fn set_insurance(&mut self, asset: Asset, units: u64) {
         self.edit_bank(asset, |bank| {
-            bank.insurance += units;
-            bank.tracked += units;
+            bank.tracked = bank.tracked - bank.insurance + units;
+            bank.insurance = units;
         });
         self.fill_vault(asset);
     }
