@@ -2,8 +2,6 @@
 
 use anchor_lang::prelude::Pubkey;
 use keel_sdk::instruction::{self, TransferKeys};
-use keel_sdk::{address, decode};
-use keel_state::{Bank, MarginAccount, Market};
 
 use crate::prices::PriceUpdate;
 use crate::vm::{Failure, Sent};
@@ -21,34 +19,6 @@ impl World {
                 market.insurance = 0;
             }
         })
-    }
-
-    pub fn bank_address(&self, asset: Asset) -> Pubkey {
-        address::bank(&self.keys.group, &self.token(asset).mint)
-    }
-
-    /// An asset's bank as stored.
-    pub fn bank(&self, asset: Asset) -> anyhow::Result<Bank> {
-        let data = self.data(&self.bank_address(asset));
-        decode::account::<Bank>(&data)
-            .copied()
-            .map_err(|error| anyhow::anyhow!("{error:?}"))
-    }
-
-    /// An asset's market as stored.
-    pub fn market(&self, asset: Asset) -> anyhow::Result<Market> {
-        let data = self.data(&address::market(&self.keys.group, market(asset)));
-        decode::account::<Market>(&data)
-            .copied()
-            .map_err(|error| anyhow::anyhow!("{error:?}"))
-    }
-
-    /// The fixed part of a margin account.
-    pub fn margin_account(&self, margin: &Pubkey) -> anyhow::Result<MarginAccount> {
-        let data = self.data(margin);
-        decode::account::<MarginAccount>(&data)
-            .copied()
-            .map_err(|error| anyhow::anyhow!("{error:?}"))
     }
 
     /// Shares that an account holds of a bank; negative ones are borrowed.

@@ -174,4 +174,6 @@ pub enum RiskError {
     RedemptionsStopped { equity: Atoms, requirement: Atoms },
     /// Less would come out than the request accepts: cancel it, or wait.
     BelowMinAmount { amount: u64, least: u64 },
+    /// The pool takes this close: send it as an ordinary one.
+    PoolTakesIt,
 }

@@ -3,7 +3,7 @@
 //! results counting nothing.
 
 use crate::book::{Amended, BalanceLeg, Book, Legs, PositionLeg, QUOTE_ASSET, QUOTE_RATE};
-use crate::carry::utilisation;
+use crate::carry::{MAX_ACCRUAL_AGE_S, utilisation};
 use crate::cash::{CashPlan, check_asset_count, held, native, owes};
 use crate::error::RiskError;
 use crate::fitness::{require_borrow_price, require_withdrawal_prices};
@@ -16,9 +16,6 @@ use crate::price::Tier;
 use crate::settle::BORROWING_UTILISATION;
 use crate::shares::{borrow_amount, credited, debited, deposit_amount};
 use crate::units::{Atoms, Lots, Native, Shares};
-
-/// What is published of a bank or a market serves new risk for this time, seconds (7.1).
-pub const MAX_ACCRUAL_AGE_S: i64 = 3_600;
 
 /// What a bank says to whoever takes out of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -345,10 +342,10 @@ fn check_borrow<B: Book, L: Legs>(
     if !bank.peg_holds && bank.rate != QUOTE_RATE {
         return Err(RiskError::BorrowsStopped);
     }
-    if bank.published_age_s > MAX_ACCRUAL_AGE_S {
+    if bank.published_age_s > i64::from(MAX_ACCRUAL_AGE_S) {
         return Err(RiskError::AccrualTooOld {
             age_s: bank.published_age_s,
-            limit_s: MAX_ACCRUAL_AGE_S,
+            limit_s: i64::from(MAX_ACCRUAL_AGE_S),
         });
     }
     let (deposits, borrows) = (ledger.deposits(), ledger.borrows());

@@ -37,7 +37,7 @@ errors! {
         QuoteBankFirst = "the first bank, and only the first, is the quote's: create it first",
         QuoteWeightNotOne = "the quote's weights must be 1,000,000 ppm",
         QuoteHasNoMarket = "no market may be made on the quote's own asset",
-        NotTheQuoteBank = "liquidity is provided in the quote: pass its bank",
+        NotTheQuoteBank = "only the quote serves here: pass its bank",
         BookFull = "the risk book has no free slot of this kind",
         NoSuchAsset = "no asset is listed at this index",
         NoSuchSource = "no price source is configured there",
@@ -89,6 +89,8 @@ errors! {
         NotRequester = "only who asked may cancel a request that has not lapsed: sign with his key",
         NoLiquidator = "a step that takes something needs the margin account that takes it",
         MissingLedger = "a bank or market that this changes was not passed: add it",
+        PremiumTooSteep = "the premium at the cap would leave exits too little slip: list a larger skew_scale",
+        WrongReferrer = "not the margin account's referrer: pass his account, or none",
     }
     merits {
         PriceNotPositive = "the price is not positive",
@@ -164,6 +166,7 @@ errors! {
         RequestLapsed = "the request was not executed within its hour: cancel it, and ask again",
         RedemptionsStopped = "the pool is below Maintenance: redeem when it is not",
         BelowMinAmount = "less would come out than the request accepts: cancel it, or wait",
+        PoolTakesIt = "the pool takes this close: use close_position",
     }
 }
 

@@ -7,7 +7,8 @@ use anchor_lang::prelude::*;
 use anchor_lang::{Owner, ZeroCopy};
 use bytemuck::{cast_slice, cast_slice_mut, from_bytes, from_bytes_mut};
 use keel_state::{
-    Bank, DISCRIMINATOR_BYTES, MarginAccount, MarginMut, MarginView, Market, Position, RiskBook,
+    Bank, DISCRIMINATOR_BYTES, MarginAccount, MarginKind, MarginMut, MarginView, Market, Position,
+    RiskBook,
 };
 
 use crate::errors::KeelError;
@@ -47,6 +48,18 @@ impl MarginRefMut<'_> {
     /// Brings the position of an instrument up to date with its side, before anything is planned.
     pub fn touch(&mut self, market: &mut Market) {
         if let Some(slot) = self.view().held_slot(market.index) {
+            self.edit().touch(slot, market);
+        }
+    }
+
+    /// The same where the account may be a pool's, whose lots move the skew.
+    pub fn touch_either(&mut self, market: &mut Market, now: i64) {
+        let Some(slot) = self.view().held_slot(market.index) else {
+            return;
+        };
+        if self.header.kind == MarginKind::Pool as u8 {
+            self.edit().touch_pool(slot, market, now);
+        } else {
             self.edit().touch(slot, market);
         }
     }

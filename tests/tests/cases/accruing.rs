@@ -75,7 +75,7 @@ fn depositors_get_what_borrowers_are_charged() {
     let (mut world, lender, borrower) = lent();
     world.vm.pass(30 * 86_400);
     world.accrue(&[Asset::Sol], &[]).expect("accrue");
-    let bank = world.bank(Asset::Sol).expect("a bank");
+    let bank = world.bank(Asset::Sol);
     let charged = bank.ledger().borrows() - 500 * SOL;
     // 3.125% a year for 30 of 365 days, compounded: 1.2875.. SOL.
     assert!(
@@ -113,7 +113,7 @@ fn depositors_get_what_borrowers_are_charged() {
         .expect("with its interest");
     let got = world.wallet(lender.owner(), Asset::Sol);
     assert!(got >= 1_000 * SOL + earned, "{got}");
-    let bank = world.bank(Asset::Sol).expect("a bank");
+    let bank = world.bank(Asset::Sol);
     assert_eq!((bank.deposit_shares, bank.borrow_shares), (0, 0));
     assert_eq!(bank.tracked, bank.insurance + bank.dust);
     balanced(&mut world);
@@ -150,7 +150,7 @@ fn interest_rounded_away_by_cranking_every_slot() {
         }
         world.accrue(&[Asset::Sol], &[]).expect("accrue");
         balanced(&mut world);
-        world.bank(Asset::Sol).expect("a bank")
+        world.bank(Asset::Sol)
     });
     let grown = |index: u64| index - Index48::ONE.0;
     let (often, once) = (grown(often.borrow_index), grown(once.borrow_index));
@@ -175,7 +175,7 @@ fn funding_rounded_away_by_cranking_every_slot() {
         }
         world.accrue(&[], &[Asset::Sol]).expect("accrue");
         balanced(&mut world);
-        long_carry(&world.market(Asset::Sol).expect("a market"))
+        long_carry(&world.market(Asset::Sol))
     });
     assert!(once > 0, "longs pay");
     assert!(
@@ -197,7 +197,7 @@ fn funding_is_paid_by_the_crowded_side() {
         world.refresh().expect("prices");
         world.accrue(&[], &[Asset::Sol]).expect("accrue");
     }
-    let ledger = world.market(Asset::Sol).expect("a market");
+    let ledger = world.market(Asset::Sol);
     let entry = world.with_book(|book| book.instruments[0]).expect("a book");
     assert_eq!(
         (entry.carry_long, entry.carry_short),
@@ -219,7 +219,7 @@ fn a_market_on_a_stale_price_is_skipped() {
         .accrue(&Asset::ALL, &Asset::TRADED)
         .expect("skipped, not refused");
     assert_eq!(before, world.data(&address::market(&world.keys.group, 0)));
-    let bank = world.bank(Asset::Sol).expect("a bank");
+    let bank = world.bank(Asset::Sol);
     assert_eq!(bank.last_accrual, world.vm.now());
 
     // A jump that waits: the price of before still counts, at its bounds.
@@ -232,7 +232,7 @@ fn a_market_on_a_stale_price_is_skipped() {
     let tier = world.with_book(|book| book.assets[1].tier(now));
     assert_eq!(tier, Some(keel_risk::Tier::Diverged));
     world.accrue(&[], &[Asset::Sol]).expect("accrue");
-    let accrued = world.market(Asset::Sol).expect("a market");
+    let accrued = world.market(Asset::Sol);
     assert_eq!(accrued.last_accrual, now);
     assert!(long_carry(&accrued) > 0);
 }
@@ -310,7 +310,11 @@ fn crowded_assets_ask_for_more_initial() {
     assert!((2_250_000..=2_250_002).contains(&effective), "{effective}");
     let after = world.report(trader.margin).expect("a report");
     assert!(after.health_initial() < before.health_initial());
-    assert_eq!(after.health_maintenance(), before.health_maintenance());
+    // But for the funding of the moment.
+    let moved = after
+        .health_maintenance()
+        .abs_diff(before.health_maintenance());
+    assert!(moved <= 2, "{moved}");
     world.close(&trader, Asset::Sol, -100_000).expect("close");
     world.accrue(&[], &[Asset::Sol]).expect("accrue");
     assert_eq!(factor(&world), (0, 1_000_000, 1_500_000));

@@ -40,7 +40,7 @@ fn a_borrow_is_repaid_by_a_deposit() {
         world.shares(&borrower.margin, Asset::Sol),
         -(100 * SOL as i64)
     );
-    let bank = world.bank(Asset::Sol).expect("a bank");
+    let bank = world.bank(Asset::Sol);
     assert_eq!((bank.borrow_shares, bank.tracked), (100 * SOL, 900 * SOL));
     balanced(&mut world);
 
@@ -68,7 +68,7 @@ fn a_borrow_is_repaid_by_a_deposit() {
         .withdraw(&borrower, Asset::Sol, u64::MAX)
         .expect("all");
     assert_eq!(world.shares(&borrower.margin, Asset::Sol), 0);
-    let bank = world.bank(Asset::Sol).expect("a bank");
+    let bank = world.bank(Asset::Sol);
     assert_eq!((bank.borrow_shares, bank.tracked), (0, 1_000 * SOL));
     balanced(&mut world);
 }
@@ -172,7 +172,7 @@ fn a_donation_to_a_vault_changes_nothing() {
     world.vm.pass(86_400);
     world.refresh().expect("prices");
     world.accrue_all().expect("accrue");
-    let bank = world.bank(Asset::Sol).expect("a bank");
+    let bank = world.bank(Asset::Sol);
     // A day at 20% a year of 900 is half a SOL, not a share of a million.
     let earned = bank.total_deposits() - 1_000 * SOL;
     assert!(earned < SOL, "{earned}");
@@ -284,7 +284,7 @@ fn interest_credited_that_no_borrower_owes_after_a_flash_borrow() {
         .deposit(&borrower, Asset::Sol, 900 * SOL)
         .expect("repaid in the same second");
     world.accrue(&[Asset::Sol], &[]).expect("accrue");
-    let bank = world.bank(Asset::Sol).expect("a bank");
+    let bank = world.bank(Asset::Sol);
     assert_eq!(bank.borrow_shares, 0);
     let one = Index48::ONE.0;
     assert_eq!((bank.deposit_index, bank.borrow_index), (one, one));
@@ -302,7 +302,7 @@ fn interest_credited_that_no_borrower_owes_after_a_flash_borrow() {
         .deposit(&other, Asset::Sol, 700 * SOL + 2)
         .expect("repaid, and what rounding may take");
     assert!(world.shares(&other.margin, Asset::Sol) >= 0);
-    let bank = world.bank(Asset::Sol).expect("a bank");
+    let bank = world.bank(Asset::Sol);
     let owed = bank.ledger().borrows();
     // 0.625% a year of 100 for 3,599 s is 71,327.2 native units; at 80% it would be eight times that.
     let charged = owed - 100 * SOL;
@@ -391,6 +391,6 @@ fn a_withdrawal_ends_an_auction_that_is_over() {
     world
         .withdraw(&borrower, Asset::Usdc, 1)
         .expect("a healthy account");
-    let account = world.margin_account(&borrower.margin).expect("an account");
+    let account = world.margin_account(&borrower.margin);
     assert_eq!(account.liquidation_started, 0);
 }

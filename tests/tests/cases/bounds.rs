@@ -144,7 +144,7 @@ fn every_other_bound_is_checked() {
         expect_error(world.list_bank(token, args), out);
     }
 
-    let markets: [fn(&mut MarketArgs); 8] = [
+    let markets: [fn(&mut MarketArgs); 15] = [
         |a| a.open_interest_cap = 1 << 31,
         |a| a.min_size = 0,
         |a| a.min_size = 1 << 31,
@@ -153,6 +153,13 @@ fn every_other_bound_is_checked() {
         |a| a.conf_share = 5_000_001,
         |a| a.max_age_fill_s = 1,
         |a| a.max_age_fill_s = 61,
+        |a| a.skew_scale = (1 << 40) + 1,
+        |a| a.funding_velocity = 1_000_000_001,
+        |a| a.max_funding = 120_001,
+        |a| a.maker_fee = a.taker_fee + 1,
+        |a| a.referral_share = 500_001,
+        |a| a.age_share = 10_000_001,
+        |a| a.insurance_multiple = 1_001,
     ];
     for change in markets {
         let mut args = world.market_args(3, AssetChoice::Listed(1));

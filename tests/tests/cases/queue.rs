@@ -32,11 +32,11 @@ fn lender(world: &mut World, sol: u64) -> Trader {
 
 fn ticket(world: &World, lender: &Trader) -> Ticket {
     let account = world.margin_account(&lender.margin);
-    account.expect("an account").ticket()
+    account.ticket()
 }
 
 fn queued(world: &World) -> u64 {
-    world.bank(Asset::Sol).expect("a bank").queued
+    world.bank(Asset::Sol).queued
 }
 
 fn later(world: &mut World, seconds: i64) {
@@ -102,7 +102,7 @@ fn a_flash_deposit_lets_out_no_more() {
     world.patch_bank(Asset::Sol, share, &150_000u32.to_le_bytes());
     let whale = lender(&mut world, 1_000_000);
     let capacity = |world: &World| {
-        let mut bank = world.bank(Asset::Sol).expect("a bank");
+        let mut bank = world.bank(Asset::Sol);
         bank.bring_to_now(world.vm.now());
         bank.outflow_terms(world.vm.now()).capacity()
     };

@@ -135,12 +135,12 @@ fn a_transfer_stays_with_its_owner() {
 fn a_banks_insurance_is_given() {
     let mut world = World::new().expect("a world");
     let giver = world.trader().expect("a giver");
-    let before = world.bank(Asset::Usdc).expect("a bank");
+    let before = world.bank(Asset::Usdc);
     assert_eq!(before.insurance, 50_000_000_000, "the operator's");
     world
         .insure_bank(&giver, Asset::Usdc, 7_000_000)
         .expect("given");
-    let after = world.bank(Asset::Usdc).expect("a bank");
+    let after = world.bank(Asset::Usdc);
     assert_eq!(after.insurance, before.insurance + 7_000_000);
     assert_eq!(after.tracked, before.tracked + 7_000_000);
     assert_eq!(after.deposit_shares, before.deposit_shares);
@@ -156,12 +156,12 @@ fn a_banks_insurance_is_given() {
 fn a_markets_insurance_is_given() {
     let mut world = World::new().expect("a world");
     let giver = world.trader_with(1_000).expect("a giver");
-    let before = world.market(Asset::Sol).expect("a market");
+    let before = world.market(Asset::Sol);
     assert_eq!(before.insurance, 100_000_000_000, "the operator's");
     world
         .insure_market(&giver, Asset::Sol, 400_000_000)
         .expect("given");
-    let after = world.market(Asset::Sol).expect("a market");
+    let after = world.market(Asset::Sol);
     assert_eq!(after.insurance, before.insurance + 400_000_000);
     assert_eq!(after.quote_sum, before.quote_sum - 400_000_000);
     assert_eq!(world.row(&giver.margin).position(0), (0, -400_000_000));
@@ -190,7 +190,7 @@ fn a_markets_insurance_is_given() {
 fn a_delegates_floor_does_not_count_deposits() {
     let (mut world, first, second) = two_accounts(1_000);
     let counted = |world: &World, of: &Trader| {
-        let account = world.margin_account(&of.margin).expect("an account");
+        let account = world.margin_account(&of.margin);
         account.delegate_deposits
     };
     world

@@ -16,8 +16,6 @@ pub const UNREACHED: &[(&str, &str)] = &[
          group's ranges are too narrow for that",
     ),
     ("TooLittleOpposite", NO_INSTRUCTION),
-    ("NothingToSettle", NO_INSTRUCTION),
-    ("SettlementClosed", NO_INSTRUCTION),
     ("SeriesStale", OPTIONS),
     ("SettlementPending", OPTIONS),
     ("SlotInUse", OPTIONS),

@@ -1,9 +1,9 @@
 //! Plans applied to margin accounts.
 
 use keel_risk::{
-    Assessment, Atoms, AuctionClock, BalanceLeg, Carry48, CashPlan, Deficit, Frac40, Gate, Halt,
-    InsurePlan, Keep, LegChange, Lots, PositionLeg, Price, SettlePlan, SideTerms, SmallUse, Ticket,
-    TouchPlan, Touched, TransferPlan, WithdrawPlan, plan_touch, up_to_date,
+    Assessment, Atoms, AuctionClock, BalanceLeg, Carry48, CashPlan, Deficit, ExitPlan, Frac40,
+    Gate, Halt, InsurePlan, Keep, LegChange, Lots, PositionLeg, Price, SettlePlan, SideTerms,
+    SmallUse, Ticket, TouchPlan, Touched, TransferPlan, WithdrawPlan, plan_touch, up_to_date,
 };
 
 use super::wide;
@@ -49,6 +49,39 @@ impl<'a> MarginMut<'a> {
         let plan = self.book.touch_plan(position);
         self.set_position(slot, plan.after);
         market.apply(&plan.market);
+    }
+
+    /// The same for a pool's position: traders hold net what the pool does not, so that the lots which
+    /// its side lost move the skew (margin-spec 7.2).
+    pub fn touch_pool(self, slot: usize, market: &mut Market, now: i64) {
+        let position = &self.positions[slot];
+        if position.used == 0 || self.book.is_touched(position) {
+            return;
+        }
+        let held = position.size;
+        let kept = self.book.touched(position).leg.size.0;
+        self.touch(slot, market);
+        market.move_skew(held - kept, now);
+    }
+
+    /// A referrer's part of a fee: quote of an instrument in his slot, whatever he holds there.
+    pub fn apply_referral(mut self, slot: usize, instrument: u8, amount: Atoms) {
+        let position = &self.positions[slot];
+        let held = match position.used {
+            0 => PositionLeg::EMPTY,
+            _ => position.leg(),
+        };
+        let leg = PositionLeg {
+            instrument,
+            quote: Atoms(held.quote.0 + amount.0),
+            ..held
+        };
+        self.set_position(slot, leg);
+        self.account.seq += 1;
+    }
+
+    pub fn apply_exit(self, slot: usize, plan: &ExitPlan) {
+        self.apply_positions(&[(slot, plan.after)]);
     }
 
     pub fn apply_cash(mut self, plan: &CashPlan) {

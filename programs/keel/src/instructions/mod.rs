@@ -12,6 +12,7 @@ pub mod create_market;
 pub mod create_pool;
 pub mod delegate;
 pub mod deposit;
+pub mod exit_position;
 pub mod fund_bank_insurance;
 pub mod fund_market_insurance;
 pub mod liquidate;
@@ -21,6 +22,7 @@ pub mod redeem_liquidity;
 pub mod request_provide;
 pub mod request_redeem;
 pub mod set_name;
+pub mod settle_pnl;
 pub mod take_over;
 pub mod take_ticket;
 pub mod transfer;
@@ -33,8 +35,8 @@ pub mod withdraw;
 pub use {
     accrue::*, cancel_provide::*, cancel_redeem::*, check_conservation::*, close_margin_account::*,
     create_bank::*, create_group::*, create_margin_account::*, create_market::*, create_pool::*,
-    delegate::*, deposit::*, fund_bank_insurance::*, fund_market_insurance::*, liquidate::*,
-    order::*, provide_liquidity::*, redeem_liquidity::*, request_provide::*, request_redeem::*,
-    set_name::*, take_over::*, take_ticket::*, transfer::*, update_prices::*, view_margin::*,
-    withdraw::*,
+    delegate::*, deposit::*, exit_position::*, fund_bank_insurance::*, fund_market_insurance::*,
+    liquidate::*, order::*, provide_liquidity::*, redeem_liquidity::*, request_provide::*,
+    request_redeem::*, set_name::*, settle_pnl::*, take_over::*, take_ticket::*, transfer::*,
+    update_prices::*, view_margin::*, withdraw::*,
 };
