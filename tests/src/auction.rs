@@ -3,7 +3,7 @@
 use anchor_lang::prelude::Pubkey;
 use keel_sdk::instruction::{self, TakenLeg};
 use keel_sdk::{address, decode};
-use keel_state::{Bank, MarginAccount, Market, Position, Stored};
+use keel_state::{Bank, MarginAccount, Position, Stored};
 use solana_signer::Signer;
 
 use crate::bench::accounts::{edit, edit_margin};
@@ -156,16 +156,9 @@ impl World {
         self.vm.set_account(address::vault(&address), vault);
     }
 
-    /// A bank as it stands.
-    pub fn bank(&self, asset: Asset) -> Bank {
-        let address = address::bank(&self.keys.group, &self.token(asset).mint);
-        *decode::account::<Bank>(&self.data(&address)).expect("a bank")
-    }
-
-    /// A market as it stands.
-    pub fn market(&self, asset: Asset) -> Market {
-        let address = address::market(&self.keys.group, market(asset));
-        *decode::account::<Market>(&self.data(&address)).expect("a market")
+    /// The fixed part of a margin account.
+    pub fn margin_account(&self, margin: &Pubkey) -> MarginAccount {
+        *decode::account::<MarginAccount>(&self.data(margin)).expect("an account")
     }
 
     /// Maintenance health of an account, atoms.

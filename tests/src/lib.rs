@@ -14,6 +14,7 @@
 mod artifacts;
 mod attack;
 mod auction;
+mod backstop;
 pub mod bench;
 mod charging;
 mod delegation;
@@ -32,6 +33,7 @@ mod world;
 
 pub use artifacts::{ArtifactMissing, program_file};
 pub use attack::{account, code, expect_error};
+pub use backstop::{KeptBooks, KeptSide};
 pub use delegation::Side;
 pub use ledger::{AccountRow, BankRow, Ledger, MarketRow, Places, PoolRow};
 pub use liquidity::shares_account;

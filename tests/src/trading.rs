@@ -44,15 +44,6 @@ impl World {
         *from_bytes(&data[DISCRIMINATOR_BYTES..Bank::BYTES])
     }
 
-    pub fn edit_bank(&mut self, asset: Asset, change: impl FnOnce(&mut Bank)) {
-        let address = self.bank_address(asset);
-        let mut account = self.vm.account(&address).unwrap_or_default();
-        change(from_bytes_mut(
-            &mut account.data[DISCRIMINATOR_BYTES..Bank::BYTES],
-        ));
-        self.vm.set_account(address, account);
-    }
-
     /// Changes a position slot in place.
     pub fn edit_position(
         &mut self,

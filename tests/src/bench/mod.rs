@@ -5,6 +5,7 @@
 
 pub(crate) mod accounts;
 mod auction;
+mod backstop;
 mod cash;
 mod delegation;
 mod engine;
@@ -96,6 +97,7 @@ pub fn measure() -> anyhow::Result<Figures> {
     let mut stressed = Stage::build(LINEAR)?;
     trade::measure_stressed(&mut figures, &mut stressed)?;
     auction::measure(&mut figures)?;
+    backstop::measure(&mut figures)?;
     risk::measure(&mut figures)?;
     Ok(figures)
 }

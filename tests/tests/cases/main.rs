@@ -4,6 +4,8 @@ mod accounts;
 mod accruing;
 mod artifact;
 mod auction;
+mod backstop;
+mod bankruptcy;
 mod borrowing;
 mod bounds;
 mod closing;

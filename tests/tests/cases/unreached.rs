@@ -15,7 +15,6 @@ pub const UNREACHED: &[(&str, &str)] = &[
         "needs a leg of which 1/128 lifts the account past the whole buffer, penalty paid: the standard \
          group's ranges are too narrow for that",
     ),
-    ("TooLittleOpposite", NO_INSTRUCTION),
     ("SeriesStale", OPTIONS),
     ("SettlementPending", OPTIONS),
     ("SlotInUse", OPTIONS),
