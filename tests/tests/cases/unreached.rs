@@ -8,11 +8,6 @@ const OPTIONS: &str = "a rule of options in keel-risk, tested there: no instruct
 
 /// Errors without a test in `refusals.rs`, and why.
 pub const UNREACHED: &[(&str, &str)] = &[
-    (
-        "SizeBeyondEnd",
-        "needs a leg of which 1/128 lifts the account past the whole buffer, penalty paid: the standard \
-         group's ranges are too narrow for that",
-    ),
     ("SeriesStale", OPTIONS),
     ("SettlementPending", OPTIONS),
     ("SlotInUse", OPTIONS),
