@@ -120,14 +120,25 @@ impl World {
             bank.borrow_shares += units;
             bank.tracked -= units;
         });
+        self.fill_vault(asset);
     }
 
-    /// Gives a bank's insurance native units.
-    pub fn insure(&mut self, asset: Asset, units: u64) {
+    /// Lets a bank's insurance hold so many native units.
+    pub fn set_insurance(&mut self, asset: Asset, units: u64) {
         self.edit_bank(asset, |bank| {
-            bank.insurance += units;
-            bank.tracked += units;
+            bank.tracked = bank.tracked - bank.insurance + units;
+            bank.insurance = units;
         });
+        self.fill_vault(asset);
+    }
+
+    /// Lets a bank's vault hold what the bank tracks.
+    fn fill_vault(&mut self, asset: Asset) {
+        let token = self.token(asset);
+        let authority = address::authority(&self.keys.group);
+        let vault = token_account(token.mint, authority, self.bank(asset).tracked);
+        let address = address::vault(&self.bank_address(asset));
+        self.vm.set_account(address, vault);
     }
 
     /// Changes an account's fixed part.
@@ -154,11 +165,6 @@ impl World {
         let authority = address::authority(&self.keys.group);
         let vault = token_account(token.mint, authority, tracked);
         self.vm.set_account(address::vault(&address), vault);
-    }
-
-    /// The fixed part of a margin account.
-    pub fn margin_account(&self, margin: &Pubkey) -> MarginAccount {
-        *decode::account::<MarginAccount>(&self.data(margin)).expect("an account")
     }
 
     /// Maintenance health of an account, atoms.

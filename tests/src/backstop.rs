@@ -2,9 +2,8 @@
 //! shrunk, kept a second time from raw bytes.
 
 use anchor_lang::prelude::Pubkey;
+use keel_sdk::address;
 use keel_sdk::instruction::{self, Part};
-use keel_sdk::{address, decode};
-use keel_state::{Bank, Market};
 use solana_account::Account;
 
 use crate::vm::{Failure, Sent};
@@ -63,18 +62,6 @@ impl World {
     fn resolve(&mut self, account: Pubkey, part: Part) -> Result<Sent, Failure> {
         let call = instruction::resolve_bankruptcy(&self.keys, account, part);
         self.vm.measure("resolve_bankruptcy", call, &[])
-    }
-
-    /// An asset's market as stored.
-    pub fn market_account(&self, asset: Asset) -> Market {
-        let data = self.data(&address::market(&self.keys.group, market(asset)));
-        *decode::account::<Market>(&data).expect("a market")
-    }
-
-    /// An asset's bank as stored.
-    pub fn bank_account(&self, asset: Asset) -> Bank {
-        let data = self.data(&self.bank_address(asset));
-        *decode::account::<Bank>(&data).expect("a bank")
     }
 
     /// Lets an account owe native units of a bank at an index of one, as a borrow that it spent would.
