@@ -2,9 +2,8 @@
 //! shrunk, kept a second time from raw bytes.
 
 use anchor_lang::prelude::Pubkey;
+use keel_sdk::address;
 use keel_sdk::instruction::{self, Part};
-use keel_sdk::{address, decode};
-use keel_state::{Bank, Market};
 use solana_account::Account;
 
 use crate::vm::{Failure, Sent};
@@ -17,7 +16,6 @@ const POSITION_BYTES: usize = 48;
 const DEPOSIT_SHARES: usize = DISCRIMINATOR + 136;
 const BORROW_SHARES: usize = DISCRIMINATOR + 144;
 const TRACKED: usize = DISCRIMINATOR + 176;
-const INSURANCE: usize = DISCRIMINATOR + 192;
 const AMOUNT: usize = 64;
 
 impl World {
@@ -64,30 +62,6 @@ impl World {
     fn resolve(&mut self, account: Pubkey, part: Part) -> Result<Sent, Failure> {
         let call = instruction::resolve_bankruptcy(&self.keys, account, part);
         self.vm.measure("resolve_bankruptcy", call, &[])
-    }
-
-    /// An asset's market as stored.
-    pub fn market_account(&self, asset: Asset) -> Market {
-        let data = self.data(&address::market(&self.keys.group, market(asset)));
-        *decode::account::<Market>(&data).expect("a market")
-    }
-
-    /// An asset's bank as stored.
-    pub fn bank_account(&self, asset: Asset) -> Bank {
-        let data = self.data(&self.bank_address(asset));
-        *decode::account::<Bank>(&data).expect("a bank")
-    }
-
-    fn bank_address(&self, asset: Asset) -> Pubkey {
-        address::bank(&self.keys.group, &self.token(asset).mint)
-    }
-
-    /// Puts native units into a bank's insurance, as a donation to it would.
-    pub fn insure(&mut self, asset: Asset, units: i64) {
-        let bank = self.bank_address(asset);
-        self.shift(bank, INSURANCE, units);
-        self.shift(bank, TRACKED, units);
-        self.shift(address::vault(&bank), AMOUNT, units);
     }
 
     /// Lets an account without a deposit there owe native units of a bank at an index of one, as a

@@ -163,13 +163,13 @@ impl Crash {
                 break;
             }
             let bidder = &self.bidders[by];
-            let before = self.world.bank_account(Asset::Usdc).insurance;
+            let before = self.world.bank(Asset::Usdc).insurance;
             let taken = self
                 .world
                 .take_over(bidder, account, 1_000_000, &[], &Asset::TRADED);
             match taken {
                 Ok(_) => {
-                    let after = self.world.bank_account(Asset::Usdc).insurance;
+                    let after = self.world.bank(Asset::Usdc).insurance;
                     self.figures.takeovers += 1;
                     self.figures.to_bidders += i128::from(before - after);
                 }
@@ -273,9 +273,9 @@ impl Crash {
     }
 
     fn ledgers(&self, asset: Asset) -> (keel_state::Market, Bank) {
-        let mut bank = self.world.bank_account(Asset::Usdc);
+        let mut bank = self.world.bank(Asset::Usdc);
         bank.bring_to_now(self.world.vm.now());
-        (self.world.market_account(asset), bank)
+        (self.world.market(asset), bank)
     }
 
     /// Borrows of quote against SOL: a liquidator takes the collateral, lenders bear what is missing.

@@ -59,7 +59,7 @@ pub enum RiskError {
     DepositCap { total: u64, cap: u64 },
     /// The account has no deposit of this bank.
     NothingToWithdraw,
-    /// The deposit is smaller than what was asked: ask for less.
+    /// The deposit, less what a ticket claims of it, is smaller than what was asked: ask for less.
     InsufficientDeposit { available: i64, asked: i64 },
 
     /// The pool has shares but no equity: wait until it is resolved.
@@ -146,6 +146,18 @@ pub enum RiskError {
     },
     /// More would leave the bank today than may: take less, or queue.
     OutflowCap { available: u64, asked: u64 },
+    /// Too little of the bank is not lent out or claimed by tickets: take less, or wait.
+    InsufficientLiquidity { available: u64, asked: u64 },
+    /// The bank lends no more: borrow less, or wait.
+    BorrowCap { total: u64, cap: u64 },
+    /// The quote is too far off its peg: no borrow of another token grows.
+    BorrowsStopped,
+    /// What is published of a bank or a market is too old for new risk: accrue it first.
+    AccrualTooOld { age_s: i64, limit_s: i64 },
+    /// A bankrupt account of the bank is not resolved yet: nothing leaves it until then.
+    BankHalted,
+    /// The account has a ticket already, or a lapsed one of another bank: use it, or give it up.
+    TicketOpen { bank: u8, ready: i64 },
     /// The delegate's grant has run out: the owner may grant anew.
     GrantExpired { expiry: i64 },
     /// The delegate may not trade this market: the owner may, or grant it.
@@ -162,6 +174,8 @@ pub enum RiskError {
     RedemptionsStopped { equity: Atoms, requirement: Atoms },
     /// Less would come out than the request accepts: cancel it, or wait.
     BelowMinAmount { amount: u64, least: u64 },
+    /// The pool takes this close: send it as an ordinary one.
+    PoolTakesIt,
     /// The account's auction is still running: bid, or wait (8.5).
     AuctionRunning { live_s: u64, needed_s: u64 },
     /// The account has something left that can be taken, or owes nothing that it lacks: liquidate it

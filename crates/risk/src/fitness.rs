@@ -1,7 +1,7 @@
 //! Whether the prices behind an account are good enough for what is asked (margin-spec 2.6, 2.8): what
 //! the matrix of [`treatment`] means for plans. An asset without exposure blocks nothing.
 
-use crate::book::{Book, Legs, PriceQuality};
+use crate::book::{Book, Legs, PriceQuality, QUOTE_ASSET};
 use crate::error::RiskError;
 use crate::margin::exposed_assets;
 use crate::price::{Action, Tier, Treatment, permits, treatment};
@@ -45,6 +45,22 @@ pub fn require_withdrawal_prices<B: Book, L: Legs>(book: &B, legs: &L) -> Result
     )
 }
 
+/// Whether funding accrues at an asset's price: not at a stale one (2.6).
+#[must_use]
+pub const fn permits_funding(tier: Tier) -> bool {
+    permits(Action::Settle, tier)
+}
+
+/// Refuses a borrow of a token to grow while its own price is stale or missing: whoever knows where
+/// the market went would take it at the old price (2.6). The quote needs none. Error: `PriceUnfit`.
+pub fn require_borrow_price<B: Book>(book: &B, asset: u8) -> Result<(), RiskError> {
+    let quality = book.quality(asset);
+    if asset != QUOTE_ASSET && quality.tier >= Tier::Stale {
+        return Err(unfit(asset, &quality));
+    }
+    Ok(())
+}
+
 /// Refuses a provision or a redemption unless each asset of the pool's positions has a print that is
 /// fresh enough; bounds of both sources count where they differ (2.6, 10.4). Error: `PriceUnfit`.
 pub fn require_pool_prices<B: Book, L: Legs>(book: &B, pool: &L) -> Result<(), RiskError> {
@@ -76,13 +92,12 @@ pub fn require_liquidation_prices<B: Book, L: Legs>(
 /// How far from the mark a fill is at least, against the taker: nothing at a good price, the worse
 /// bound where an exit is open at that alone (2.6). Error: `PriceUnfit` where the tier refuses it or the
 /// price is older than `max_age_s`.
-pub fn fill_distance<B: Book>(
-    book: &B,
+pub fn fill_distance(
     asset: u8,
+    quality: &PriceQuality,
     (action, buys): (Action, bool),
     max_age_s: u32,
 ) -> Result<Ppm, RiskError> {
-    let quality = book.quality(asset);
     let distance = match treatment(action, quality.tier) {
         Treatment::Allowed | Treatment::AtBounds => Some(Ppm(0)),
         Treatment::AtWorseBound if buys => Some(quality.bound_up.to_ppm_ceil()),
@@ -91,7 +106,7 @@ pub fn fill_distance<B: Book>(
     };
     match distance {
         Some(distance) if quality.age_s <= max_age_s => Ok(distance),
-        _ => Err(unfit(asset, &quality)),
+        _ => Err(unfit(asset, quality)),
     }
 }
 
@@ -116,7 +131,7 @@ fn each<B: Book>(
     Ok(())
 }
 
-fn unfit(asset: u8, quality: &PriceQuality) -> RiskError {
+pub(crate) fn unfit(asset: u8, quality: &PriceQuality) -> RiskError {
     RiskError::PriceUnfit {
         asset,
         tier: quality.tier,

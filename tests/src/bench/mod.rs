@@ -3,7 +3,7 @@
 //! Each figure is of one instruction alone, simulated from the same state: no measurement moves
 //! another. Options do not exist yet, hence no `mixed` and no `full_pool`.
 
-mod accounts;
+pub(crate) mod accounts;
 mod auction;
 mod backstop;
 mod cash;
@@ -11,12 +11,14 @@ mod delegation;
 mod engine;
 mod liquidity;
 mod listing;
+mod money;
 mod report;
 mod risk;
 mod shape;
 mod sizes;
 mod stage;
 mod trade;
+mod trading;
 
 use std::collections::BTreeMap;
 
@@ -24,6 +26,7 @@ use anyhow::bail;
 use keel_sdk::Instruction;
 use solana_keypair::Keypair;
 
+pub use auction::at_the_limits;
 pub use report::{json, table};
 
 use crate::vm::{BUDGET_UNITS, Failure, Sent};
@@ -67,6 +70,7 @@ pub fn measure() -> anyhow::Result<Figures> {
     liquidity::measure(&mut figures, &mut typical)?;
     trade::measure(&mut figures, &mut typical)?;
     delegation::measure(&mut figures, &mut typical)?;
+    trading::measure(&mut figures, &mut typical)?;
 
     let mut linear = Stage::build(LINEAR)?;
     listing::measure(&mut figures, &mut linear)?;
@@ -74,6 +78,9 @@ pub fn measure() -> anyhow::Result<Figures> {
     liquidity::measure(&mut figures, &mut linear)?;
     trade::measure(&mut figures, &mut linear)?;
     delegation::measure(&mut figures, &mut linear)?;
+    money::measure(&mut figures, &mut linear)?;
+    money::measure_refusals(&mut figures, &mut linear)?;
+    trading::measure(&mut figures, &mut linear)?;
     cash::measure_refusals(&mut figures, &mut linear)?;
     liquidity::measure_refusals(&mut figures, &mut linear)?;
     trade::measure_refusals(&mut figures, &mut linear)?;

@@ -99,7 +99,7 @@ fn the_pool_takes_before_the_side() {
     // Half of the penalty, 5% by now, is the market's insurance.
     assert!(after.insurance > before.insurance);
     assert_eq!(
-        stage.world.market_account(Asset::Sol).skew_updated,
+        stage.world.market(Asset::Sol).skew_updated,
         stage.world.vm.now()
     );
 
@@ -214,7 +214,7 @@ fn a_new_epoch_shrinks_who_slept() {
     stage.take(u64::MAX).expect("the pool's part");
     let left = stage.sizes()[1];
     stage.take(u64::MAX).expect("the side's part");
-    let market = stage.world.market_account(Asset::Sol);
+    let market = stage.world.market(Asset::Sol);
     assert_eq!((market.epoch_short, market.epoch_long), (1, 0));
     let sizes = stage.sizes();
     assert_eq!(sizes[2], -100_000 * (190_000 - left) / 190_000);
@@ -326,18 +326,12 @@ fn a_large_deficit_closes_settlement() {
     assert!(stage.value(&stage.alice) < -1_900_000_000);
     stage.take(1_000).expect("a part");
     let found = stage.world.vm.now();
-    assert_eq!(
-        stage.world.market_account(Asset::Sol).halted_until,
-        found + 7_200
-    );
+    assert_eq!(stage.world.market(Asset::Sol).halted_until, found + 7_200);
     let account: MarginAccount = stage.world.margin_account(&stage.alice.margin);
     assert_eq!(account.deficit_found_at, found);
     stage.world.live(GONE, 10).expect("prices");
     stage.take(1_000).expect("a part");
-    assert_eq!(
-        stage.world.market_account(Asset::Sol).halted_until,
-        found + 7_200
-    );
+    assert_eq!(stage.world.market(Asset::Sol).halted_until, found + 7_200);
 }
 
 /// 8.5: a side keeps a lot, and its carry stays within what can be judged.

@@ -50,10 +50,10 @@ fn haircuts_sum_to_the_deficit_exactly() {
     stage.world.insure(Asset::Usdc, 800_000_000);
     let (before, quote) = (stage.books(), stage.quote());
     let lacking = -stage.value(&stage.alice);
-    let bank = stage.world.bank_account(Asset::Usdc);
+    let bank = stage.world.bank(Asset::Usdc);
     stage.resolve();
 
-    let (after, paid) = (stage.books(), stage.world.bank_account(Asset::Usdc));
+    let (after, paid) = (stage.books(), stage.world.bank(Asset::Usdc));
     let market = i128::from(before.insurance - after.insurance);
     let group = i128::from(bank.insurance - paid.insurance);
     assert_eq!(market, i128::from(before.insurance / 4));
@@ -78,15 +78,12 @@ fn haircuts_sum_to_the_deficit_exactly() {
 #[test]
 fn lenders_are_senior_to_derivatives() {
     let mut stage = ruined();
-    let indices = |world: &World| Asset::ALL.map(|asset| world.bank_account(asset).deposit_index);
+    let indices = |world: &World| Asset::ALL.map(|asset| world.bank(asset).deposit_index);
     let before = indices(&stage.world);
-    let deposits = stage.world.bank_account(Asset::Usdc).deposit_shares;
+    let deposits = stage.world.bank(Asset::Usdc).deposit_shares;
     stage.resolve();
     assert_eq!(indices(&stage.world), before);
-    assert_eq!(
-        stage.world.bank_account(Asset::Usdc).deposit_shares,
-        deposits
-    );
+    assert_eq!(stage.world.bank(Asset::Usdc).deposit_shares, deposits);
     assert_eq!(stage.value(&stage.alice), 0);
 }
 
@@ -114,7 +111,7 @@ fn insurance_pays_a_quarter_a_day() {
     let quarter = before.insurance / 4;
     assert_eq!(before.insurance - stage.books().insurance, quarter);
     assert_eq!(
-        stage.world.market_account(Asset::Sol).insurance_used as i64,
+        stage.world.market(Asset::Sol).insurance_used as i64,
         quarter
     );
 
@@ -134,7 +131,7 @@ fn insurance_pays_a_quarter_a_day() {
 #[test]
 fn resolution_clears_halts_and_marks() {
     let mut stage = ruined();
-    assert!(stage.world.market_account(Asset::Sol).halted_until > stage.world.vm.now());
+    assert!(stage.world.market(Asset::Sol).halted_until > stage.world.vm.now());
     assert!(
         stage
             .world
@@ -143,7 +140,7 @@ fn resolution_clears_halts_and_marks() {
             > 0
     );
     stage.resolve();
-    assert_eq!(stage.world.market_account(Asset::Sol).halted_until, 0);
+    assert_eq!(stage.world.market(Asset::Sol).halted_until, 0);
     let alice = stage.world.margin_account(&stage.alice.margin);
     assert_eq!((alice.deficit_found_at, alice.liquidation_started), (0, 0));
 
@@ -152,9 +149,9 @@ fn resolution_clears_halts_and_marks() {
     let later = stage.world.vm.now() + 7_201;
     let address = address::market(&stage.world.keys.group, market(Asset::Sol));
     stage.world.patch(address, 8 + 320, &later.to_le_bytes());
-    assert_eq!(stage.world.market_account(Asset::Sol).halted_until, later);
+    assert_eq!(stage.world.market(Asset::Sol).halted_until, later);
     stage.resolve();
-    assert_eq!(stage.world.market_account(Asset::Sol).halted_until, later);
+    assert_eq!(stage.world.market(Asset::Sol).halted_until, later);
 }
 
 /// Longs of SOL, BTC and ETH without size, each with a negative result against the pool, a borrow of SOL
@@ -237,8 +234,8 @@ fn bankruptcy_resolves_in_any_order() {
         for asset in Asset::TRADED {
             losses.push(row.position(market(asset)).1);
             losses.push(row.shares(asset as u8));
-            losses.push((world.bank_account(asset).deposit_index >> 16) as i64);
-            losses.push((world.market_account(asset).carry_short[0] >> 32) as i64);
+            losses.push((world.bank(asset).deposit_index >> 16) as i64);
+            losses.push((world.market(asset).carry_short[0] >> 32) as i64);
         }
         found.push(losses);
         world.put_back(state.clone());
@@ -260,11 +257,11 @@ fn bankruptcy_resolves_in_any_order() {
 fn depositors_bear_a_borrow_after_the_insurance() {
     let (mut world, trader) = in_five_ledgers();
     world.insure(Asset::Sol, 4_000_000_000);
-    let before = world.bank_account(Asset::Sol);
+    let before = world.bank(Asset::Sol);
     world
         .resolve_bank(trader.margin, Asset::Sol)
         .expect("a part");
-    let after = world.bank_account(Asset::Sol);
+    let after = world.bank(Asset::Sol);
     assert_eq!(before.insurance - after.insurance, 1_000_000_000);
     // Covered by the cents of quote, for both borrows together.
     let written = before.borrow_shares - after.borrow_shares;
@@ -293,7 +290,7 @@ fn lenders_come_before_the_groups_part() {
     world
         .resolve_market(trader.margin, Asset::Sol)
         .expect("a part");
-    assert_eq!(world.bank_account(Asset::Usdc).insurance, 750_000_000);
+    assert_eq!(world.bank(Asset::Usdc).insurance, 750_000_000);
 }
 
 /// 8.6: tokens too small to take become that bank's insurance.
@@ -306,7 +303,7 @@ fn dust_of_tokens_is_swept() {
         .expect("92 cents");
     let swept = world.resolve_bank(alice.margin, Asset::Sol);
     swept.expect("a sweep");
-    assert_eq!(world.bank_account(Asset::Sol).insurance, 8_000_000);
+    assert_eq!(world.bank(Asset::Sol).insurance, 8_000_000);
     assert_eq!(world.row(&alice.margin).shares(1), 0);
     world
         .deposit(alice, Asset::Sol, 9_000_000)

@@ -1,12 +1,16 @@
 //! Behaviour of the compiled program, one module per subject.
 
 mod accounts;
+mod accruing;
 mod artifact;
+mod auction;
 mod backstop;
 mod bankruptcy;
+mod borrowing;
 mod bounds;
 mod closing;
 mod delegate;
+mod exits;
 mod isolated;
 mod jumps;
 mod legacy;
@@ -14,8 +18,18 @@ mod liquidation;
 mod liquidity;
 mod liquidity_accounts;
 mod money;
+mod money_accounts;
+mod money_walks;
 mod mutations;
 mod prices;
+mod queue;
+mod quotes;
 mod refusals;
+mod settle;
+mod takeover;
+mod targets;
 mod trading;
+mod trading_accounts;
+mod trading_attacks;
+mod transfers;
 mod unreached;

@@ -10,10 +10,6 @@ const OPTIONS: &str = "a rule of options in keel-risk, tested there: no instruct
 
 /// Errors without a test in `refusals.rs`, and why.
 pub const UNREACHED: &[(&str, &str)] = &[
-    ("NothingToSettle", NO_INSTRUCTION),
-    ("SettlementClosed", NO_INSTRUCTION),
-    ("UtilisationCap", NO_INSTRUCTION),
-    ("OutflowCap", NO_INSTRUCTION),
     ("SeriesStale", OPTIONS),
     ("SettlementPending", OPTIONS),
     ("SlotInUse", OPTIONS),

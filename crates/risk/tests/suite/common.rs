@@ -26,6 +26,8 @@ pub struct TestBook {
     pub arrays: Vec<Vec<i32>>,
     pub greeks: Vec<Greeks>,
     pub qualities: Vec<PriceQuality>,
+    /// Per year, of every asset.
+    pub variance: Frac40,
     pub scenarios: Vec<Scenario>,
 }
 
@@ -64,6 +66,7 @@ pub fn empty_book() -> TestBook {
         arrays: vec![],
         greeks: vec![],
         qualities: vec![],
+        variance: Frac40(0),
         scenarios: SPAN_16.to_vec(),
     };
     let quote = AssetTerms {
@@ -117,6 +120,40 @@ pub fn bank(deposits: u64, borrows: u64) -> BankLedger {
         fees: 0,
         insurance: 0,
         dust: 0,
+    }
+}
+
+/// A bank that lends to its last unit and lets out whatever is asked, published now.
+pub fn open_exit(rate: u8, ledger: BankLedger) -> Exit {
+    let empty = Bucket {
+        level: 0,
+        updated: 0,
+    };
+    Exit {
+        bank: LendingTerms {
+            rate,
+            ledger,
+            deposit_cap: u64::MAX,
+            borrow_cap: u64::MAX,
+            halted: false,
+            peg_holds: true,
+            published_age_s: 0,
+        },
+        gate: Gate {
+            outflow: Outflow {
+                open: empty,
+                small: empty,
+            },
+            queue: Queue::default(),
+            ticket: Ticket::default(),
+            small: SmallUse::default(),
+        },
+        terms: OutflowTerms {
+            share: Ppm(0),
+            floor: u64::MAX,
+            least_deposits: 0,
+            now: 0,
+        },
     }
 }
 
@@ -195,6 +232,10 @@ impl Book for TestBook {
 
     fn quality(&self, asset: u8) -> PriceQuality {
         self.qualities[usize::from(asset)]
+    }
+
+    fn variance(&self, _asset: u8) -> Frac40 {
+        self.variance
     }
 
     fn scenarios(&self) -> &[Scenario] {
