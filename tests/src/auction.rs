@@ -3,7 +3,7 @@
 use anchor_lang::prelude::Pubkey;
 use keel_sdk::instruction::{self, TakenLeg};
 use keel_sdk::{address, decode};
-use keel_state::{Bank, MarginAccount, Market, Position, Stored};
+use keel_state::{Bank, MarginAccount, Position, Stored};
 use solana_signer::Signer;
 
 use crate::bench::accounts::{edit, edit_margin};
@@ -120,14 +120,25 @@ impl World {
             bank.borrow_shares += units;
             bank.tracked -= units;
         });
+        self.fill_vault(asset);
     }
 
-    /// Gives a bank's insurance native units.
-    pub fn insure(&mut self, asset: Asset, units: u64) {
+    /// Lets a bank's insurance hold so many native units.
+    pub fn set_insurance(&mut self, asset: Asset, units: u64) {
         self.edit_bank(asset, |bank| {
-            bank.insurance += units;
-            bank.tracked += units;
+            bank.tracked = bank.tracked - bank.insurance + units;
+            bank.insurance = units;
         });
+        self.fill_vault(asset);
+    }
+
+    /// Lets a bank's vault hold what the bank tracks.
+    fn fill_vault(&mut self, asset: Asset) {
+        let token = self.token(asset);
+        let authority = address::authority(&self.keys.group);
+        let vault = token_account(token.mint, authority, self.bank(asset).tracked);
+        let address = address::vault(&self.bank_address(asset));
+        self.vm.set_account(address, vault);
     }
 
     /// Changes an account's fixed part.
@@ -154,18 +165,6 @@ impl World {
         let authority = address::authority(&self.keys.group);
         let vault = token_account(token.mint, authority, tracked);
         self.vm.set_account(address::vault(&address), vault);
-    }
-
-    /// A bank as it stands.
-    pub fn bank(&self, asset: Asset) -> Bank {
-        let address = address::bank(&self.keys.group, &self.token(asset).mint);
-        *decode::account::<Bank>(&self.data(&address)).expect("a bank")
-    }
-
-    /// A market as it stands.
-    pub fn market(&self, asset: Asset) -> Market {
-        let address = address::market(&self.keys.group, market(asset));
-        *decode::account::<Market>(&self.data(&address)).expect("a market")
     }
 
     /// Maintenance health of an account, atoms.

@@ -25,6 +25,7 @@ mod money;
 mod operator;
 mod prices;
 mod risk_program;
+mod stored;
 mod tokens;
 mod trading;
 pub mod vectors;

@@ -53,7 +53,7 @@ impl Crash {
         world.vm.pass(1);
         world.set_prices(BEFORE).expect("prices");
         world.provide(10_000_000).expect("liquidity");
-        world.insure(Asset::Usdc, 200_000_000_000);
+        world.set_insurance(Asset::Usdc, 200_000_000_000);
         let mut rng = ChaCha8Rng::seed_from_u64(8);
         let traders = (0..TRADERS).map(|_| trader(&mut world, &mut rng)).collect();
         let borrowers = (0..BORROWERS)

@@ -47,7 +47,7 @@ fn charged(before: &KeptBooks, after: &KeptBooks) -> i128 {
 #[test]
 fn haircuts_sum_to_the_deficit_exactly() {
     let mut stage = ruined();
-    stage.world.insure(Asset::Usdc, 800_000_000);
+    stage.world.set_insurance(Asset::Usdc, 800_000_000);
     let (before, quote) = (stage.books(), stage.quote());
     let lacking = -stage.value(&stage.alice);
     let bank = stage.world.bank(Asset::Usdc);
@@ -256,7 +256,7 @@ fn bankruptcy_resolves_in_any_order() {
 #[test]
 fn depositors_bear_a_borrow_after_the_insurance() {
     let (mut world, trader) = in_five_ledgers();
-    world.insure(Asset::Sol, 4_000_000_000);
+    world.set_insurance(Asset::Sol, 4_000_000_000);
     let before = world.bank(Asset::Sol);
     world
         .resolve_bank(trader.margin, Asset::Sol)
@@ -281,7 +281,7 @@ fn depositors_bear_a_borrow_after_the_insurance() {
 #[test]
 fn lenders_come_before_the_groups_part() {
     let (mut world, trader) = in_five_ledgers();
-    world.insure(Asset::Usdc, 1_000_000_000);
+    world.set_insurance(Asset::Usdc, 1_000_000_000);
     let early = world.resolve_market(trader.margin, Asset::Sol);
     expect_error(early, KeelError::LendersFirst);
     for asset in [Asset::Sol, Asset::Btc] {

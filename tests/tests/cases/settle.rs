@@ -207,13 +207,10 @@ fn a_loser_who_can_borrow_does_up_to_the_banks_limit() {
     // Others owe all but a twentieth of the bank, less a dollar.
     let deposits = bank.deposit_shares;
     let lent = deposits - deposits / 20 - 1_000_000;
-    let vault = bank.vault;
     world.edit_bank(Asset::Usdc, |bank| {
         bank.borrow_shares += lent;
         bank.tracked -= lent;
     });
-    let held = world.token_amount(&vault) - lent;
-    world.patch(vault, 64, &held.to_le_bytes());
     expect_error(
         world.settle(long.margin, short.margin, Asset::Sol, u64::MAX),
         KeelError::UtilisationCap,

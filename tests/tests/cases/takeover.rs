@@ -278,7 +278,7 @@ fn opposite(world: &mut World) -> (Trader, Trader) {
 fn insurance_is_not_farmed_by_two_opposite_accounts() {
     let mut world = world();
     let (long, short) = opposite(&mut world);
-    world.insure(Asset::Usdc, 2_000_000_000);
+    world.set_insurance(Asset::Usdc, 2_000_000_000);
     let missing = -world.value(&long);
     let (of, by) = (world.value(&long), world.value(&short));
     world
@@ -311,7 +311,7 @@ fn insurance_pays_a_quarter_a_day() {
     let (long, short) = opposite(&mut world);
     let missing = (-world.value(&long)).unsigned_abs();
     // A quarter of it covers three fifths of what is missing.
-    world.insure(Asset::Usdc, missing * 12 / 5);
+    world.set_insurance(Asset::Usdc, missing * 12 / 5);
     let bid =
         |world: &mut World, share| world.take_over(&short, long.margin, share, &[], &[Asset::Sol]);
     expect_error(bid(&mut world, 700_000), KeelError::InsuranceCap);
@@ -337,7 +337,7 @@ fn the_premium_rises_until_somebody_bids() {
         let mut world = world();
         let (long, _) = opposite(&mut world);
         let bidder = rich(&mut world);
-        world.insure(Asset::Usdc, 1_000_000_000_000);
+        world.set_insurance(Asset::Usdc, 1_000_000_000_000);
         world.set_clock(long.margin, &[], &[]).expect("started");
         world
             .live([1.0, 118.0, 64_000.0, 3_400.0], live_s)

@@ -1,8 +1,6 @@
 //! Errors that no transaction of the tests can reach.
 
 /// Plans that no instruction calls yet.
-const NO_INSTRUCTION: &str =
-    "no instruction plans it yet; the risk engine's own tests refuse by it";
 
 /// Why the refusals of options are not reached.
 const OPTIONS: &str = "a rule of options in keel-risk, tested there: no instruction lists, trades or \

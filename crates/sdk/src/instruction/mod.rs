@@ -7,8 +7,6 @@ mod liquidity;
 mod money;
 mod trading;
 
-pub use failure::*;
-
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::{InstructionData, ToAccountMetas, system_program};
@@ -22,6 +20,7 @@ pub use account::{
     NewAccount, clear_delegate, close_margin_account, create_margin_account_with, set_delegate,
     set_name,
 };
+pub use failure::*;
 pub use liquidation::*;
 pub use liquidity::*;
 pub use money::*;

@@ -122,18 +122,6 @@ impl Market {
         self.keep_residue(plan.residue);
     }
 
-    /// Traders' net lots change by what they gain, which is what pools lose. Where nothing was due
-    /// before, funding begins now: a market that lay idle is as if accrued (7.1).
-    pub fn move_skew(&mut self, lots: i64, now: i64) {
-        if lots == 0 {
-            return;
-        }
-        if self.skew == 0 && self.skew_integral == [0; 2] && self.funding_rate == 0 {
-            self.last_accrual = self.last_accrual.max(now);
-        }
-        self.set_skew(self.skew.saturating_add(lots), now);
-    }
-
     /// The target's markets, by their number in it.
     pub fn apply_liquidation(&mut self, plan: &LiquidationPlan, number: usize) {
         self.apply(&plan.markets[number]);
@@ -156,6 +144,18 @@ impl Market {
     /// with the other sign, and a pool's are counted when it is touched.
     pub fn apply_exit(&mut self, plan: &ExitPlan) {
         self.apply(&plan.market);
+    }
+
+    /// Traders' net lots change by what they gain, which is what pools lose. Where nothing was due
+    /// before, funding begins now: a market that lay idle is as if accrued (7.1).
+    pub fn move_skew(&mut self, lots: i64, now: i64) {
+        if lots == 0 {
+            return;
+        }
+        if self.skew == 0 && self.skew_integral == [0; 2] && self.funding_rate == 0 {
+            self.last_accrual = self.last_accrual.max(now);
+        }
+        self.set_skew(self.skew.saturating_add(lots), now);
     }
 
     /// Funding at a moment; the skew that holds on is integrated from there.
