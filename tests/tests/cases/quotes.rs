@@ -187,8 +187,8 @@ fn exposure_does_not_grow_on_funding_an_hour_old() {
 fn funding_flows_over_hours_to_who_trades() {
     let mut world = standard(|_| {});
     let (long, short) = (rich(&mut world), rich(&mut world));
-    world.open(&long, Asset::Sol, 40_000_000).expect("long");
-    world.open(&short, Asset::Sol, -10_000_000).expect("short");
+    world.open(&long, Asset::Sol, 8_000_000).expect("long");
+    world.open(&short, Asset::Sol, -2_000_000).expect("short");
     let pool = world.pool_margin();
     let accounts = [long.margin, short.margin, pool];
     let worth = |world: &mut World| accounts.map(|margin| world.worth(margin).expect("worth"));
@@ -217,8 +217,8 @@ fn funding_flows_over_hours_to_who_trades() {
     world
         .open(&short, Asset::Sol, -1_000)
         .expect("an hour is young");
-    world.close(&long, Asset::Sol, -40_000_000).expect("closed");
-    world.close(&short, Asset::Sol, 10_001_000).expect("closed");
+    world.close(&long, Asset::Sol, -8_000_000).expect("closed");
+    world.close(&short, Asset::Sol, 2_001_000).expect("closed");
     assert_eq!(world.market(Asset::Sol).skew, 0);
     assert_eq!(world.conservation().expect("conservation").1, 0);
     check_books(&world, &[&long, &short]);
