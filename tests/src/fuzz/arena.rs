@@ -1,0 +1,377 @@
+//! The group that sequences run on: eight assets, seven markets, a pool, twenty margin accounts.
+
+use anyhow::{Context, Result};
+use keel_migrations::{GroupConfig, Keys, TokenConfig, m0001_create_group};
+use keel_sdk::instruction::{self, GroupKeys, Token, TradeKeys};
+use keel_sdk::{Instruction, OrderArgs, OrderLeg, PriceSlot, Pubkey, SourceArgs, address};
+use solana_account::Account;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+
+use crate::operator::{create_book_account, signers};
+use crate::prices::PriceUpdate;
+use crate::tokens::{RENT, classic, mint_account, token_account};
+use crate::vm::{Failure, Vm, keypair};
+use crate::world::{START, Trader};
+
+pub const ASSETS: usize = 8;
+/// One on every asset but the first, which is the quote.
+pub const MARKETS: usize = ASSETS - 1;
+pub const TRADERS: usize = 16;
+/// Liquidators follow the traders.
+pub const LIQUIDATORS: usize = 4;
+pub const ACCOUNTS: usize = TRADERS + LIQUIDATORS;
+/// So many traders' accounts, the last ones, are second accounts of the first owners.
+pub const SECOND_ACCOUNTS: usize = 4;
+pub const PROVIDERS: usize = 3;
+/// Native units in every wallet to begin with.
+pub const WALLET: u64 = 1 << 50;
+
+/// How an asset is listed here. Prices are whole USD.
+struct Listing {
+    symbol: &'static str,
+    decimals: u8,
+    lot_decimals: u8,
+    first_price: f64,
+    low: u64,
+    high: u64,
+    range: u32,
+    systematic: u16,
+}
+
+const LISTINGS: [Listing; ASSETS] = [
+    listing("USDC", (6, 1), 1.0, (1, 10), (20_000, 850)),
+    listing("SOL", (9, 1), 156.797_690_99, (10, 10_000), (100_000, 850)),
+    listing("BTC", (8, 5), 64_000.0, (5_000, 1_000_000), (70_000, 900)),
+    listing("ETH", (8, 4), 3_400.0, (200, 50_000), (80_000, 850)),
+    listing("LINK", (8, 2), 14.0, (1, 1_000), (110_000, 800)),
+    listing("XRP", (6, 0), 2.5, (1, 1_000), (120_000, 700)),
+    listing("XAUT", (6, 4), 2_400.0, (300, 20_000), (40_000, 0)),
+    listing("TAO", (9, 3), 420.0, (20, 10_000), (150_000, 600)),
+];
+
+const fn listing(
+    symbol: &'static str,
+    (decimals, lot_decimals): (u8, u8),
+    first_price: f64,
+    (low, high): (u64, u64),
+    (range, systematic): (u32, u16),
+) -> Listing {
+    Listing {
+        symbol,
+        decimals,
+        lot_decimals,
+        first_price,
+        low,
+        high,
+        range,
+        systematic,
+    }
+}
+
+/// Symbol of an asset.
+pub fn symbol(asset: u8) -> &'static str {
+    LISTINGS[usize::from(asset)].symbol
+}
+
+/// The price, USD, that an asset begins at.
+pub fn first_price(asset: u8) -> f64 {
+    LISTINGS[usize::from(asset)].first_price
+}
+
+/// Native units worth about so many USD at a price.
+pub fn units_worth(asset: u8, price: f64, usd: f64) -> u64 {
+    let decimals = i32::from(LISTINGS[usize::from(asset)].decimals);
+    (usd / price * 10f64.powi(decimals)) as u64
+}
+
+/// USD that a lot is worth at a price.
+pub fn lot_usd(asset: u8, price: f64) -> f64 {
+    price / 10f64.powi(i32::from(LISTINGS[usize::from(asset)].lot_decimals))
+}
+
+/// The market on an asset.
+pub const fn market_of(asset: u8) -> u8 {
+    asset - 1
+}
+
+/// The VM with the group in it, and who acts there.
+#[derive(Debug)]
+pub struct Arena {
+    pub vm: Vm,
+    pub keys: GroupKeys,
+    pub config: GroupConfig,
+    pub admin: Keypair,
+    pub pool: Pubkey,
+    pub tokens: Vec<Token>,
+    /// Traders, then liquidators.
+    pub accounts: Vec<Trader>,
+    pub providers: Vec<Keypair>,
+    /// What publishers say an asset costs, USD.
+    pub prices: [f64; ASSETS],
+    /// When everything was last published.
+    pub published: i64,
+    price_accounts: Vec<Pubkey>,
+}
+
+impl Arena {
+    /// A priced group, listed long enough ago that collateral counts, with money in every account.
+    pub fn new() -> Result<Self> {
+        let mut arena = Self::empty()?;
+        arena.vm.pass(keel_state::LISTING_PERIOD_S);
+        arena.publish(u8::MAX, None)?;
+        for number in 0..PROVIDERS {
+            arena.add_provider(number)?;
+        }
+        for number in 0..ACCOUNTS {
+            arena.add_account(number)?;
+        }
+        Ok(arena)
+    }
+
+    fn empty() -> Result<Self> {
+        let mut vm = Vm::new(START - keel_state::LISTING_PERIOD_S)?;
+        let (admin, book) = (keypair(2), keypair(3));
+        let tokens: Vec<Token> = (0..ASSETS as u64)
+            .map(|number| classic(keypair(100 + number).pubkey()))
+            .collect();
+        for (token, listing) in tokens.iter().zip(&LISTINGS) {
+            vm.set_account(token.mint, mint_account(listing.decimals, u64::MAX / 2));
+        }
+        let config = config(&tokens);
+        let operator = Keys {
+            payer: vm.payer.pubkey(),
+            admin: admin.pubkey(),
+            council: admin.pubkey(),
+            risk_book: book.pubkey(),
+        };
+        let keys = m0001_create_group::keys(&config, &operator);
+        create_book_account(&mut vm, book.pubkey());
+        for step in m0001_create_group::steps(&config, &operator) {
+            let signers = signers(&step.signers, &admin, &book);
+            vm.send(&step.instructions, &signers)
+                .with_context(|| step.name.clone())?;
+        }
+        Ok(Self {
+            vm,
+            pool: address::pool(&keys.group, 0),
+            keys,
+            config,
+            admin,
+            tokens,
+            accounts: Vec::new(),
+            providers: Vec::new(),
+            prices: LISTINGS.each_ref().map(|listing| listing.first_price),
+            published: 0,
+            price_accounts: (0..ASSETS as u64)
+                .map(|number| keypair(200 + number).pubkey())
+                .collect(),
+        })
+    }
+
+    fn add_provider(&mut self, number: usize) -> Result<()> {
+        let key = keypair(500 + number as u64);
+        self.vm.fund(key.pubkey(), 100_000_000_000);
+        self.fill_wallet(key.pubkey(), 0);
+        let shares = classic(address::lp_mint(&self.pool));
+        self.vm.set_account(
+            shares.account_of(&key.pubkey()),
+            token_account(shares.mint, key.pubkey(), 0),
+        );
+        self.providers.push(key);
+        let provide = self.provide(number, 2_000_000_000_000, 0);
+        self.vm
+            .send(&[provide], &[&self.providers[number].insecure_clone()])?;
+        Ok(())
+    }
+
+    /// Odd traders begin with tokens, the others and liquidators with USDC.
+    fn add_account(&mut self, number: usize) -> Result<()> {
+        let (key, sub_id) = if (TRADERS - SECOND_ACCOUNTS..TRADERS).contains(&number) {
+            let first = &self.accounts[number + SECOND_ACCOUNTS - TRADERS];
+            (first.key.insecure_clone(), 1)
+        } else {
+            let key = keypair(1_000 + number as u64);
+            self.vm.fund(key.pubkey(), 100_000_000_000);
+            for asset in 0..ASSETS {
+                self.fill_wallet(key.pubkey(), asset);
+            }
+            (key, 0)
+        };
+        let payer = self.vm.payer.pubkey();
+        let create = instruction::create_margin_account(
+            &self.keys,
+            payer,
+            key.pubkey(),
+            sub_id,
+            [0; 32],
+        );
+        self.vm.send(&[create], &[&key])?;
+        self.accounts.push(Trader {
+            margin: address::margin_account(&self.keys.group, &key.pubkey(), sub_id),
+            key: key.insecure_clone(),
+            sub_id,
+        });
+        let asset = if number < TRADERS && number % 2 == 1 {
+            1 + (number / 2 % MARKETS) as u8
+        } else {
+            0
+        };
+        let usd = if number < TRADERS { 20_000.0 } else { 2_000_000.0 };
+        let units = units_worth(asset, first_price(asset), usd);
+        let deposit = self.deposit(number, number, asset, units);
+        self.vm.send(&[deposit], &[&key])?;
+        Ok(())
+    }
+
+    fn fill_wallet(&mut self, owner: Pubkey, asset: usize) {
+        let token = self.tokens[asset];
+        let account = token_account(token.mint, owner, WALLET);
+        self.vm.set_account(token.account_of(&owner), account);
+    }
+
+    /// The bank of a token.
+    pub fn bank(&self, asset: u8) -> Pubkey {
+        address::bank(&self.keys.group, &self.tokens[usize::from(asset)].mint)
+    }
+
+    pub fn market(&self, market: u8) -> Pubkey {
+        address::market(&self.keys.group, market)
+    }
+
+    pub fn pool_margin(&self) -> Pubkey {
+        address::pool_margin(&self.keys.group, &self.pool)
+    }
+
+    /// An account's bytes; none when it does not exist.
+    pub fn data(&self, address: &Pubkey) -> Vec<u8> {
+        let account = self.vm.account(address);
+        account.map_or_else(Vec::new, |account| account.data)
+    }
+
+    /// Publishes the prices of the assets in a mask now and relays them, one of them perhaps with a
+    /// confidence of 3%.
+    pub fn publish(&mut self, mask: u8, wide: Option<u8>) -> Result<(), Failure> {
+        let now = self.vm.now();
+        let chosen: Vec<u8> = (0..ASSETS as u8)
+            .filter(|asset| mask >> asset & 1 == 1)
+            .collect();
+        for &asset in &chosen {
+            let price = self.prices[usize::from(asset)];
+            let share = if wide == Some(asset) { 0.03 } else { 0.000_5 };
+            self.post(asset, price, price * share, now);
+        }
+        if mask == u8::MAX {
+            self.published = now;
+        }
+        let relay = self.relay(&chosen, false);
+        self.vm.send(&[relay], &[]).map(drop)
+    }
+
+    /// Writes an asset's price account as its receiver would.
+    pub fn post(&mut self, asset: u8, price: f64, conf: f64, publish_time: i64) {
+        let source = self.source(asset);
+        let e8 = |value: f64| (value * 1e8).round();
+        let update = PriceUpdate::of(
+            source.feed,
+            e8(price) as i64,
+            e8(conf) as u64,
+            publish_time,
+        );
+        let account = Account {
+            lamports: RENT,
+            data: update.to_bytes(),
+            owner: source.owner,
+            executable: false,
+            rent_epoch: u64::MAX,
+        };
+        self.vm
+            .set_account(self.price_accounts[usize::from(asset)], account);
+    }
+
+    fn source(&self, asset: u8) -> SourceArgs {
+        self.config.tokens[usize::from(asset)].asset.sources[0]
+    }
+
+    /// `update_prices` of these assets' posted prices.
+    pub fn relay(&self, assets: &[u8], strict: bool) -> Instruction {
+        let updates: Vec<(PriceSlot, Pubkey)> = assets
+            .iter()
+            .map(|&asset| {
+                let slot = PriceSlot { asset, source: 0 };
+                (slot, self.price_accounts[usize::from(asset)])
+            })
+            .collect();
+        instruction::update_prices(&self.keys, &updates, strict)
+    }
+
+    /// `by` pays into the account of `to`.
+    pub fn deposit(&self, by: usize, to: usize, asset: u8, units: u64) -> Instruction {
+        instruction::deposit(
+            &self.keys,
+            self.accounts[by].owner(),
+            self.accounts[to].margin,
+            self.tokens[usize::from(asset)],
+            units,
+        )
+    }
+
+    pub fn provide(&self, provider: usize, atoms: u64, least: u64) -> Instruction {
+        let owner = self.providers[provider].pubkey();
+        instruction::provide_liquidity(&self.keys, owner, self.pool, self.tokens[0], atoms, least)
+    }
+
+    pub fn trade_keys(&self, who: usize, markets: Vec<u8>) -> TradeKeys {
+        TradeKeys {
+            owner: self.accounts[who].owner(),
+            margin: self.accounts[who].margin,
+            pool: self.pool,
+            markets,
+        }
+    }
+
+    /// An order at any price, valid for a minute.
+    pub fn order(&self, sizes: &[i64]) -> OrderArgs {
+        OrderArgs {
+            legs: sizes
+                .iter()
+                .map(|&size| OrderLeg {
+                    size,
+                    limit_price: if size > 0 { u64::MAX } else { 0 },
+                })
+                .collect(),
+            valid_until: self.vm.now() + 60,
+            expected_seq: None,
+            client_id: 0,
+        }
+    }
+}
+
+/// The standard group with four more tokens and markets.
+fn config(tokens: &[Token]) -> GroupConfig {
+    let mut config = GroupConfig::standard(1, tokens[0], tokens[1], tokens[2], tokens[3]);
+    for (number, token) in tokens.iter().enumerate().skip(4) {
+        let like = config.tokens[3].clone();
+        config.tokens.push(TokenConfig {
+            token: *token,
+            ..like
+        });
+        let mut market = config.markets[2].clone();
+        market.symbol = format!("{}-PERP", LISTINGS[number].symbol);
+        market.token = number;
+        config.markets.push(market);
+    }
+    for (number, (token, listing)) in config.tokens.iter_mut().zip(&LISTINGS).enumerate() {
+        let asset = &mut token.asset;
+        asset.symbol = listing.symbol.to_owned();
+        asset.token_decimals = listing.decimals;
+        asset.lot_decimals = listing.lot_decimals;
+        (asset.low_price, asset.high_price) = (listing.low, listing.high);
+        asset.range = listing.range;
+        asset.systematic = listing.systematic;
+        if number > 3 {
+            asset.sources[0].feed = [number as u8; 32];
+        }
+    }
+    config
+}
