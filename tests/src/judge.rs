@@ -21,7 +21,7 @@ impl World {
     pub fn assess_with(&self, margin: &Pubkey, terms: InitialTerms) -> anyhow::Result<Assessment> {
         let (book, account) = (self.book_data(), self.data(margin));
         let snapshot = Snapshot::new(&book, self.vm.now())?;
-        let view = decode::margin(&account)?;
+        let view = decode::margin(&account, snapshot.book())?;
         let mut workspace = Workspace::for_account(&view);
         Ok(both(
             &snapshot.view(),
@@ -35,7 +35,7 @@ impl World {
     pub fn report_off_chain(&self, margin: &Pubkey) -> anyhow::Result<MarginReport> {
         let (book, account) = (self.book_data(), self.data(margin));
         let snapshot = Snapshot::new(&book, self.vm.now())?;
-        let view = decode::margin(&account)?;
+        let view = decode::margin(&account, snapshot.book())?;
         let mut workspace = Workspace::for_account(&view);
         let mut report: MarginReport = bytemuck::Zeroable::zeroed();
         report.write(&snapshot.view(), &view, 0, &mut workspace.scratch());
@@ -70,7 +70,7 @@ impl World {
         let book = self.book_data();
         let snapshot = Snapshot::new(&book, self.vm.now())?;
         let (view, stored) = (snapshot.view(), snapshot.book());
-        let account = decode::margin(account_before)?;
+        let account = decode::margin(account_before, stored)?;
         let step = |size: u64| {
             let position = held(&account, market(asset))?;
             let mark = view.instrument(market(asset)).mark;

@@ -3,7 +3,9 @@
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::{AnchorDeserialize, Discriminator};
 use bytemuck::{cast_slice, from_bytes};
-use keel_state::{DISCRIMINATOR_BYTES, MarginAccount, MarginReport, MarginView, Position, Stored};
+use keel_state::{
+    DISCRIMINATOR_BYTES, MarginAccount, MarginReport, MarginView, Position, RiskBook, Stored,
+};
 
 /// Why bytes are not the account asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,10 +45,10 @@ pub fn account<T: Stored + Discriminator>(data: &[u8]) -> Result<&T, DecodeError
     Ok(from_bytes(&data[DISCRIMINATOR_BYTES..needed]))
 }
 
-/// A margin account with the positions behind it.
-pub fn margin(data: &[u8]) -> Result<MarginView<'_>, DecodeError> {
+/// A margin account with the positions behind it, seen through the book of its group.
+pub fn margin<'a>(data: &'a [u8], book: &'a RiskBook) -> Result<MarginView<'a>, DecodeError> {
     let header = account::<MarginAccount>(data)?;
-    Ok(MarginView::new(header, positions(header, data)?))
+    Ok(MarginView::new(header, positions(header, data)?, book))
 }
 
 /// The positions behind a margin account's fixed part.

@@ -29,6 +29,11 @@ impl<'a> Snapshot<'a> {
         BookView::new(self.book, self.now)
     }
 
+    /// A margin account of the group, from its data.
+    pub fn margin(&self, data: &'a [u8]) -> Result<MarginView<'a>, DecodeError> {
+        decode::margin(data, self.book)
+    }
+
     /// Equity, requirements and health of a margin account, positive results counted.
     pub fn assess(&self, margin: &MarginView<'_>) -> Assessment {
         let mut workspace = Workspace::for_account(margin);

@@ -60,8 +60,19 @@ account! {
         /// What the insurance paid for losses in its window.
         insurance_used: u64,
         insurance_window_start: i64,
-        spare: [u8; 288],
+        /// The least deposits of the window before: the least of 24 h is the lesser of both.
+        least_deposits_before: u64,
+        /// Deposits, native units, beyond which the Initial weight shrinks; 0 for never (4.4).
+        weight_scale_start: u64,
+        /// Until then nothing leaves: a deficit of the bank waits to be resolved (8.6).
+        halted_until: i64,
+        /// Native units of outstanding withdrawal tickets.
+        queued: u64,
+        /// The Initial weight of deposits before scaling, ppm.
+        init_asset_weight: u32,
+        padding2: u32,
+        spare: [u8; 248],
     }
 }
 
-offsets!(Bank { group = 8, vault = 72, deposit_shares = 136, tracked = 176, deposit_cap = 208, borrow_rate = 312, spare = 344, });
+offsets!(Bank { group = 8, vault = 72, deposit_shares = 136, tracked = 176, deposit_cap = 208, borrow_rate = 312, spare = 384, });

@@ -11,6 +11,9 @@ pub const TRADER_CAPACITY: usize = 16;
 /// Position slots of a pool's account.
 pub const POOL_CAPACITY: usize = 128;
 
+/// Bit 0 of a margin account's `flags`: it may hold positions of `isolated_markets` alone.
+pub const FLAG_ISOLATED: u8 = 1;
+
 part! {
     /// A holding of one bank: positive shares are a deposit, negative ones a borrow.
     Balance: 32 {
@@ -77,11 +80,24 @@ account! {
         balances: [Balance; 16],
         /// One past the last position slot in use: nobody reads beyond it.
         positions_end: u16,
-        spare: [u8; 150],
+        /// The bank of the withdrawal ticket.
+        ticket_bank: u8,
+        padding0: [u8; 5],
+        /// A ticket in a bank's queue: native units, and from when they may leave; 0 for none (7.5).
+        ticket_amount: u64,
+        ticket_ready: i64,
+        /// What left by the rule for small withdrawals in the day that began then, atoms (7.5).
+        small_withdrawn: u64,
+        small_window_start: i64,
+        /// When a step first found a deficit that stops banks and markets; 0 for none (8.6).
+        deficit_found_at: i64,
+        /// The margin account that referred this one; zero for none.
+        referrer: Pubkey,
+        spare: [u8; 72],
     }
 }
 
-offsets!(MarginAccount { group = 8, owner = 40, seq = 136, balances = 240, positions_end = 752, });
+offsets!(MarginAccount { group = 8, owner = 40, seq = 136, balances = 240, positions_end = 752, referrer = 800, });
 
 /// Bytes of a margin account with room for `capacity` positions, discriminator included.
 pub const fn margin_account_bytes(capacity: usize) -> usize {

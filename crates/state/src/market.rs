@@ -69,8 +69,21 @@ account! {
         /// How much the daily funding rate changes in a day of full skew, ppm.
         funding_velocity: u32,
         padding1: u32,
-        spare: [u8; 160],
+        /// What traders paid for moving the skew and have not earned back, atoms (10.1).
+        impact_paid: u64,
+        /// Until then no gain is settled: a deficit of the market waits to be resolved (8.6).
+        halted_until: i64,
+        /// Open interest is worth at most this many times the market's insurance; 0 for no such limit.
+        insurance_multiple: u32,
+        /// What an old price adds to the half-spread, over sigma times the root of its age, ppm (10.1).
+        age_share: u32,
+        /// Share of the taker's fee that goes to whoever referred him, ppm.
+        referral_share: u32,
+        /// Id of the pool that takes what nobody bid for (8.5).
+        backstop_pool: u16,
+        padding2: u16,
+        spare: [u8; 128],
     }
 }
 
-offsets!(Market { group = 8, open_interest_long = 56, keep_long = 104, fees = 160, open_interest_cap = 184, taker_fee = 208, residue = 248, spare = 312, });
+offsets!(Market { group = 8, open_interest_long = 56, keep_long = 104, fees = 160, open_interest_cap = 184, taker_fee = 208, residue = 248, impact_paid = 312, spare = 344, });

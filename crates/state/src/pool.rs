@@ -29,8 +29,10 @@ account! {
         padding1: u32,
         /// Greatest net value in one asset, in atoms.
         asset_cap: u64,
-        spare: [u8; 224],
+        /// Shares in escrow, of all redemption requests together.
+        escrowed_shares: u64,
+        spare: [u8; 216],
     }
 }
 
-offsets!(Pool { group = 8, shares = 104, equity_cap = 120, asset_cap = 144, spare = 152, });
+offsets!(Pool { group = 8, shares = 104, equity_cap = 120, asset_cap = 144, escrowed_shares = 152, spare = 160, });

@@ -1,5 +1,5 @@
-//! Requests that wait: a provider's redemption, and a proposed change of parameters. Their
-//! instructions come with later releases; their layouts are fixed with the others.
+//! Requests that wait: a provider's entry and redemption, and a proposed change of parameters. The
+//! instructions of the last come with a later release; its layout is fixed with the others.
 
 use crate::Pubkey;
 #[cfg(feature = "anchor")]
@@ -23,6 +23,26 @@ account! {
 }
 
 offsets!(Redeem { pool = 8, lp_tokens = 72, spare = 96, });
+
+account! {
+    /// A provider's request to enter: the escrowed quote and when it was brought (margin-spec 10.4).
+    Provide: 168 {
+        version: u8,
+        bump: u8,
+        padding0: [u8; 6],
+        pool: Pubkey,
+        owner: Pubkey,
+        /// Quote atoms in escrow.
+        amount: u64,
+        /// Fewer shares than these are not taken.
+        min_shares: u64,
+        requested_at: i64,
+        requested_live_time: u64,
+        spare: [u8; 64],
+    }
+}
+
+offsets!(Provide { pool = 8, amount = 72, spare = 104, });
 
 account! {
     /// A change of parameters that waits for its earliest execution.

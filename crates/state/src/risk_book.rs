@@ -143,7 +143,13 @@ part! {
         range_horizon_s: u32,
         tau_up_s: u32,
         tau_down_s: u32,
-        spare: [u8; 16],
+        /// Lots held long of all its instruments, as published (3.4).
+        open_interest: u64,
+        /// The silence after which `prints` counts.
+        silence: u32,
+        /// Prints since then, up to what is needed (8.4).
+        prints: u8,
+        padding2: [u8; 3],
     }
 }
 
@@ -207,8 +213,7 @@ part! {
         expiry: u8,
         flags: u8,
         generation: u16,
-        epoch_long: u8,
-        epoch_short: u8,
+        padding0: [u8; 2],
         /// Prices are mantissas of the asset's lot.
         strike: u64,
         /// What the array was made with: value of a lot, time, Greeks of a lot (6.2: delta and gamma
@@ -232,7 +237,9 @@ part! {
         open_interest: u64,
         /// The volatility that the slice gives the strike now, ppm.
         vol: u32,
-        padding0: [u8; 4],
+        /// Low bits of the epochs of both sides' keep.
+        epoch_long: u16,
+        epoch_short: u16,
     }
 }
 
@@ -281,7 +288,10 @@ account! {
         /// 1 while it is below `peg_stop`.
         peg_stopped: u8,
         padding1: [u8; 6],
-        spare: [u8; 5752],
+        /// Counts silences of the prices and restarts of the cluster (8.4).
+        silence: u32,
+        padding2: u32,
+        spare: [u8; 5744],
     }
 }
 

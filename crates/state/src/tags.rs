@@ -10,6 +10,9 @@ pub mod seeds {
     pub const POOL: &[u8] = b"pool";
     pub const LP_MINT: &[u8] = b"lp";
     pub const AUTHORITY: &[u8] = b"authority";
+    pub const PROVIDE: &[u8] = b"provide";
+    pub const REDEEM: &[u8] = b"redeem";
+    pub const ESCROW: &[u8] = b"escrow";
 }
 
 /// Declares a `u8` tag with a checked way back from the stored byte.

@@ -4,8 +4,8 @@ use keel_risk::PerSecond64;
 use keel_risk::carry::extrapolated;
 use keel_risk::{
     AssetTerms, Atoms, BalanceLeg, Book, Carry48, Delta30, Extremes, Frac40, Greeks, GroupTerms,
-    Index48, InstrumentKind, InstrumentTerms, Legs, LiquidationTerms, Lots, PositionLeg, Ppm,
-    Price, PriceQuality, RateTerms, Scenario, ScenarioPeak, Shares, age_s,
+    Index48, InstrumentKind, InstrumentTerms, Legs, LiquidationTerms, PositionLeg, Ppm, Price,
+    PriceQuality, RateTerms, Scenario, ScenarioPeak, Shares, age_s,
 };
 
 use keel_risk::limits::{MAX_ASSETS, MAX_ASSETS_PER_ACCOUNT};
@@ -27,6 +27,17 @@ pub struct BookView<'a> {
     now: i64,
     /// Assets listed later than this are young.
     listed_before: i64,
+    fresh: &'a [FreshRate],
+}
+
+/// A bank's indices of this moment, where its ledger is at hand: conversion of shares into tokens
+/// uses the ledger, judging the published copy (margin-spec 7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FreshRate {
+    /// The bank's place in the risk book.
+    pub rate: u8,
+    pub deposit_index: Index48,
+    pub borrow_index: Index48,
 }
 
 impl<'a> BookView<'a> {
@@ -36,7 +47,24 @@ impl<'a> BookView<'a> {
             scenarios: book.scenarios.map(scenario),
             now,
             listed_before: now.saturating_sub(LISTING_PERIOD_S),
+            fresh: &[],
         }
+    }
+
+    /// The same book with the indices of the ledgers at hand.
+    #[must_use]
+    pub fn with_rates(self, fresh: &'a [FreshRate]) -> Self {
+        Self { fresh, ..self }
+    }
+
+    #[inline(never)]
+    fn fresh_rate(&self, index: u8, published: RateTerms) -> RateTerms {
+        let found = self.fresh.iter().find(|fresh| fresh.rate == index);
+        found.map_or(published, |fresh| RateTerms {
+            deposit_index: fresh.deposit_index,
+            borrow_index: fresh.borrow_index,
+            ..published
+        })
     }
 
     /// A future or an option at this moment.
@@ -117,7 +145,7 @@ impl Book for BookView<'_> {
         let entry = &self.book.rates[usize::from(index)];
         let asset = &self.book.assets[usize::from(entry.asset)];
         let young = index != 0 && asset.listed_at > self.listed_before;
-        RateTerms {
+        let terms = RateTerms {
             asset: entry.asset,
             deposit_index: Index48(entry.deposit_index),
             borrow_index: extrapolated(
@@ -129,7 +157,11 @@ impl Book for BookView<'_> {
             init_asset_weight: Ppm(if young { 0 } else { entry.init_asset_weight }),
             maint_liab_weight: Ppm(entry.maint_liab_weight),
             init_liab_weight: Ppm(entry.init_liab_weight),
+        };
+        if self.fresh.is_empty() {
+            return terms;
         }
+        self.fresh_rate(index, terms)
     }
 
     #[inline(always)]
@@ -222,16 +254,26 @@ fn peak(stored: StoredPeak) -> ScenarioPeak {
     }
 }
 
-/// A margin account's balances and positions.
+/// A margin account's balances and positions. Sizes are seen through what their sides keep, as the
+/// book has it (margin-spec 8.5).
 #[derive(Clone, Copy, Debug)]
 pub struct MarginView<'a> {
     account: &'a MarginAccount,
     positions: &'a [Position],
+    book: &'a RiskBook,
 }
 
 impl<'a> MarginView<'a> {
-    pub fn new(account: &'a MarginAccount, positions: &'a [Position]) -> Self {
-        Self { account, positions }
+    pub fn new(account: &'a MarginAccount, positions: &'a [Position], book: &'a RiskBook) -> Self {
+        Self {
+            account,
+            positions,
+            book,
+        }
+    }
+
+    pub fn account(&self) -> &'a MarginAccount {
+        self.account
     }
 
     /// Position slots of the account, used or not.
@@ -297,10 +339,13 @@ impl Legs for MarginView<'_> {
 
     fn position(&self, slot: usize) -> Option<PositionLeg> {
         let position = self.positions.get(slot)?;
-        (position.used != 0).then_some(PositionLeg {
-            instrument: position.instrument,
-            size: Lots(position.size),
-            quote: Atoms(position.quote),
-        })
+        if position.used == 0 {
+            return None;
+        }
+        let entry = &self.book.instruments[usize::from(position.instrument)];
+        if !entry.is_touched(position) {
+            return Some(self.book.touched(position).leg);
+        }
+        Some(position.leg())
     }
 }

@@ -21,9 +21,9 @@ fn config() -> ProptestConfig {
 }
 
 /// Quote and a token at $1, with a bank each and two perps on the token.
-fn book() -> BookView<'static> {
+fn stored_book() -> &'static RiskBook {
     static BOOK: OnceLock<Box<RiskBook>> = OnceLock::new();
-    let book = BOOK.get_or_init(|| {
+    BOOK.get_or_init(|| {
         let mut book = Box::new(RiskBook::zeroed());
         book.set_scenarios(&SPAN_16);
         (book.assets_len, book.rates_len, book.instruments_len) = (2, 2, 2);
@@ -57,10 +57,14 @@ fn book() -> BookView<'static> {
         for instrument in &mut book.instruments[..2] {
             instrument.kind = InstrumentTag::Perp as u8;
             instrument.asset = 1;
+            (instrument.keep_long, instrument.keep_short) = (KEEP_ONE, KEEP_ONE);
         }
         book
-    });
-    BookView::new(book, NOW)
+    })
+}
+
+fn book() -> BookView<'static> {
+    BookView::new(stored_book(), NOW)
 }
 
 fn mark() -> Price {
@@ -78,11 +82,11 @@ type Held = (Vec<(usize, BalanceLeg)>, Vec<(usize, PositionLeg)>);
 
 impl Account {
     fn view(&self) -> MarginView<'_> {
-        MarginView::new(&self.fixed, &self.positions)
+        MarginView::new(&self.fixed, &self.positions, stored_book())
     }
 
     fn edit(&mut self) -> MarginMut<'_> {
-        MarginMut::new(&mut self.fixed, &mut self.positions)
+        MarginMut::new(&mut self.fixed, &mut self.positions, stored_book())
     }
 
     fn held(&self) -> Held {
@@ -374,11 +378,15 @@ proptest! {
             stored.apply(&plan.market);
             prop_assert_eq!(stored.ledger(), before.after(&plan.market));
             prop_assert_eq!(stored.ledger().imbalance(), before.imbalance());
-            let keep = before.side(leg.size).keep;
             let account = rich();
             let mut written = account.clone();
-            written.edit().apply_kept(&[(3, plan.after, keep)]);
-            prop_assert_eq!(written.held(), after(&account, &[], &[(3, plan.after)]));
+            let mut book = Box::new(*stored_book());
+            book.instruments[0].publish(&stored.ledger());
+            let keep = stored.ledger().side(plan.after.size).keep;
+            MarginMut::new(&mut written.fixed, &mut written.positions, &book)
+                .apply_positions(&[(3, plan.after)]);
+            let seen = held(&MarginView::new(&written.fixed, &written.positions, &book));
+            prop_assert_eq!(seen, after(&account, &[], &[(3, plan.after)]));
             prop_assert_eq!(written.positions[3].touched(), keep);
         }
 
@@ -391,6 +399,38 @@ proptest! {
             prop_assert_eq!(stray.ledger(), before.after(&plan.market));
             prop_assert_eq!(stray.stray_short, 5);
         }
+    }
+
+    /// 8.5. A position is seen through what its side keeps; bringing it up to date in place leaves what
+    /// was seen, and what rounding takes from it is the market's: its books stand as they stood.
+    #[test]
+    fn touch(account in any_account(), market in any_market(), kept in 1u64 << 24..KEEP_ONE, epoch in 0u32..3) {
+        let mut market = market;
+        (market.keep_long, market.epoch_long) = (kept, epoch);
+        (market.keep_short, market.epoch_short) = (KEEP_ONE - kept / 3, epoch / 2);
+        let mut book = Box::new(*stored_book());
+        book.instruments[0].publish(&market.ledger());
+        let quotes = |account: &Account| -> i64 {
+            let of_first = account.positions.iter().filter(|position| position.instrument == 0);
+            of_first.map(|position| position.quote).sum()
+        };
+        let (strays, before) = (market.stray_quote_long + market.stray_quote_short, quotes(&account));
+
+        let mut stored = account.clone();
+        let seen = held(&MarginView::new(&account.fixed, &account.positions, &book));
+        for slot in 0..TRADER_CAPACITY {
+            if stored.positions[slot].instrument == 0 {
+                MarginMut::new(&mut stored.fixed, &mut stored.positions, &book).touch(slot, &mut market);
+            }
+        }
+        let after = held(&MarginView::new(&stored.fixed, &stored.positions, &book));
+        prop_assert_eq!(&after, &seen);
+        for (slot, leg) in seen.1.iter().filter(|(_, leg)| leg.instrument == 0) {
+            prop_assert_eq!(stored.positions[*slot].size, leg.size.0);
+            prop_assert_eq!(stored.positions[*slot].quote, leg.quote.0);
+        }
+        let now = market.stray_quote_long + market.stray_quote_short;
+        prop_assert_eq!(quotes(&stored) + now, before + strays);
     }
 
     /// Settlement, on both accounts and the quote's bank.

@@ -1,7 +1,7 @@
 //! Accounts as a client fetches them, judged with the program's own engine.
 
 use keel_risk::{Assessment, Legs};
-use keel_sdk::{Pubkey, Snapshot, decode};
+use keel_sdk::{Pubkey, Snapshot};
 use keel_state::{MarginReport, MarginView, Workspace};
 use keel_tests::World;
 
@@ -53,10 +53,11 @@ impl<'a> Chain<'a> {
 
     pub fn find(&self, margin: Pubkey) -> anyhow::Result<Found> {
         let data = self.world.data(&margin);
-        let view = decode::margin(&data)?;
+        let snapshot = self.snapshot()?;
+        let view = snapshot.margin(&data)?;
         Ok(Found {
             margin,
-            assessment: self.snapshot()?.assess(&view),
+            assessment: snapshot.assess(&view),
             open: is_open(&view),
         })
     }
@@ -64,10 +65,10 @@ impl<'a> Chain<'a> {
     /// What `view_margin` should return of the account.
     pub fn report(&self, margin: Pubkey) -> anyhow::Result<MarginReport> {
         let data = self.world.data(&margin);
-        let view = decode::margin(&data)?;
+        let snapshot = self.snapshot()?;
+        let view = snapshot.margin(&data)?;
         let mut report: MarginReport = bytemuck::Zeroable::zeroed();
         let mut workspace = Workspace::for_account(&view);
-        let snapshot = self.snapshot()?;
         report.write(&snapshot.view(), &view, 0, &mut workspace.scratch());
         Ok(report)
     }

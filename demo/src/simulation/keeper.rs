@@ -10,7 +10,7 @@ use keel_risk::num::value_floor;
 use keel_risk::{
     Amended, Atoms, Book, Legs, Lots, PositionLeg, Price, Shares, deposit_amount, maintenance,
 };
-use keel_sdk::{Pubkey, Snapshot, decode, instruction};
+use keel_sdk::{Pubkey, Snapshot, instruction};
 use keel_state::{MarginView, Workspace};
 use keel_tests::{Asset, Failure, market};
 
@@ -147,8 +147,8 @@ fn check_step(taken: &Taken, step: usize, invariants: &mut Invariants) {
 /// The account's legs, the one that weighs on its health most first; none when it is healthy.
 fn legs(chain: &Chain<'_>, margin: Pubkey) -> anyhow::Result<Vec<Leg>> {
     let data = chain.data(&margin);
-    let view = decode::margin(&data)?;
     let snapshot = chain.snapshot()?;
+    let view = snapshot.margin(&data)?;
     if !snapshot.assess(&view).maintenance.is_liquidatable() {
         return Ok(Vec::new());
     }
@@ -293,7 +293,9 @@ fn is(failure: &Failure, error: KeelError) -> bool {
 /// step; any other failure ends the run.
 fn unload(stage: &mut Stage) -> anyhow::Result<()> {
     let data = stage.world.data(&stage.keeper.margin);
-    let view = decode::margin(&data)?;
+    let book = stage.world.book_data();
+    let snapshot = keel_sdk::Snapshot::new(&book, stage.world.vm.now())?;
+    let view = snapshot.margin(&data)?;
     let held: Vec<(Asset, i64)> = Asset::TRADED
         .into_iter()
         .filter_map(|asset| {

@@ -49,7 +49,7 @@ errors! {
         MintExtensionNotAccepted = "the mint has an extension that could take or freeze a vault's tokens",
         AccountTruncated = "the account has fewer bytes than its layout: pass a whole one",
         SameAccount = "two accounts that must differ are the same",
-        DuplicateMarket = "a market is given twice: merge the legs",
+        DuplicateLedger = "a market or bank is given twice: merge the legs, name each once",
         WrongAccountCount = "the number of remaining accounts does not fit the arguments",
         WrongLegCount = "an order has 1 to 8 legs",
         WrongVault = "not the bank's vault",

@@ -4,6 +4,7 @@
 use std::cell::{Ref, RefMut};
 
 use anchor_lang::prelude::*;
+use anchor_lang::{Owner, ZeroCopy};
 use bytemuck::{cast_slice, cast_slice_mut, from_bytes, from_bytes_mut};
 use keel_risk::Target;
 use keel_state::{
@@ -19,11 +20,12 @@ const POSITION_BYTES: usize = core::mem::size_of::<Position>();
 pub struct MarginRef<'a> {
     header: Ref<'a, MarginAccount>,
     positions: Ref<'a, [Position]>,
+    book: &'a RiskBook,
 }
 
 impl MarginRef<'_> {
     pub fn view(&self) -> MarginView<'_> {
-        MarginView::new(&self.header, &self.positions)
+        MarginView::new(&self.header, &self.positions, self.book)
     }
 }
 
@@ -31,26 +33,34 @@ impl MarginRef<'_> {
 pub struct MarginRefMut<'a> {
     header: RefMut<'a, MarginAccount>,
     positions: RefMut<'a, [Position]>,
+    book: &'a RiskBook,
 }
 
 impl MarginRefMut<'_> {
     pub fn view(&self) -> MarginView<'_> {
-        MarginView::new(&self.header, &self.positions)
+        MarginView::new(&self.header, &self.positions, self.book)
     }
 
     pub fn account(&self) -> &MarginAccount {
         &self.header
     }
 
+    /// Brings the position of an instrument up to date with its side, before anything is planned.
+    pub fn touch(&mut self, market: &mut Market) {
+        if let Some(slot) = self.view().held_slot(market.index) {
+            self.edit().touch(slot, market);
+        }
+    }
+
     pub fn edit(&mut self) -> MarginMut<'_> {
-        MarginMut::new(&mut self.header, &mut self.positions)
+        MarginMut::new(&mut self.header, &mut self.positions, self.book)
     }
 }
 
 /// Maps a margin account of this book's group for reading.
 pub fn margin<'a>(
     loader: &'a AccountLoader<'_, MarginAccount>,
-    book: &RiskBook,
+    book: &'a RiskBook,
 ) -> Result<MarginRef<'a>> {
     let data = loader.as_ref().try_borrow_data()?;
     let bytes = Ref::map(data, |data| &data[DISCRIMINATOR_BYTES..]);
@@ -61,13 +71,17 @@ pub fn margin<'a>(
         (from_bytes::<MarginAccount>(header), cast_slice(positions))
     });
     require_keys_eq!(header.group, book.group, KeelError::OtherGroup);
-    Ok(MarginRef { header, positions })
+    Ok(MarginRef {
+        header,
+        positions,
+        book,
+    })
 }
 
 /// Maps a margin account of this book's group for writing.
 pub fn margin_mut<'a>(
     loader: &'a AccountLoader<'_, MarginAccount>,
-    book: &RiskBook,
+    book: &'a RiskBook,
 ) -> Result<MarginRefMut<'a>> {
     let info = loader.as_ref();
     require!(info.is_writable, ErrorCode::AccountNotMutable);
@@ -83,7 +97,11 @@ pub fn margin_mut<'a>(
         )
     });
     require_keys_eq!(header.group, book.group, KeelError::OtherGroup);
-    Ok(MarginRefMut { header, positions })
+    Ok(MarginRefMut {
+        header,
+        positions,
+        book,
+    })
 }
 
 /// Position slots of the account behind its discriminator, or a refusal when bytes are missing.
@@ -101,17 +119,40 @@ pub fn markets<'info>(
     book: &RiskBook,
     expected: usize,
 ) -> Result<Vec<AccountLoader<'info, Market>>> {
+    ledgers(accounts, expected, |market: &Market| {
+        require_keys_eq!(market.group, book.group, KeelError::OtherGroup);
+        Ok(())
+    })
+}
+
+/// The banks among the remaining accounts: of this program, this group, all different.
+pub fn banks<'info>(
+    accounts: &'info [AccountInfo<'info>],
+    book: &RiskBook,
+    expected: usize,
+) -> Result<Vec<AccountLoader<'info, Bank>>> {
+    ledgers(accounts, expected, |bank: &Bank| {
+        require_keys_eq!(bank.group, book.group, KeelError::OtherGroup);
+        Ok(())
+    })
+}
+
+fn ledgers<'info, T: ZeroCopy + Owner>(
+    accounts: &'info [AccountInfo<'info>],
+    expected: usize,
+    check: impl Fn(&T) -> Result<()>,
+) -> Result<Vec<AccountLoader<'info, T>>> {
     require_eq!(accounts.len(), expected, KeelError::WrongAccountCount);
-    let mut markets: Vec<AccountLoader<Market>> = Vec::with_capacity(expected);
+    let mut loaders: Vec<AccountLoader<T>> = Vec::with_capacity(expected);
     for account in accounts {
-        let market = AccountLoader::<Market>::try_from(account)?;
-        require_keys_eq!(market.load()?.group, book.group, KeelError::OtherGroup);
-        for other in &markets {
-            require_keys_neq!(other.key(), market.key(), KeelError::DuplicateMarket);
+        let loader = AccountLoader::<T>::try_from(account)?;
+        check(&*loader.load()?)?;
+        for other in &loaders {
+            require_keys_neq!(other.key(), loader.key(), KeelError::DuplicateLedger);
         }
-        markets.push(market);
+        loaders.push(loader);
     }
-    Ok(markets)
+    Ok(loaders)
 }
 
 /// Where both sides of a liquidation hold the leg: the market's position, or with a bank the deposit

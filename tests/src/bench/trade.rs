@@ -97,9 +97,10 @@ fn impair(stage: &mut Stage) -> anyhow::Result<()> {
     let health = {
         let book = stage.data(&stage.keys.risk_book)?;
         let data = stage.data(&stage.trader.margin)?;
-        let margin = decode::margin(&data).map_err(|error| anyhow::anyhow!("{error}"))?;
         let snapshot = Snapshot::new(&book, stage.vm.now());
         let snapshot = snapshot.map_err(|error| anyhow::anyhow!("{error}"))?;
+        let margin = snapshot.margin(&data);
+        let margin = margin.map_err(|error| anyhow::anyhow!("{error}"))?;
         snapshot.assess(&margin).maintenance.health().0
     };
     ensure!(

@@ -382,7 +382,7 @@ refusals! {
         let (trader, _) = underwater(world);
         world.liquidate(&trader, trader.margin, Asset::Sol, 1_000)
     }
-    a_market_is_not_traded_twice_in_one_order => DuplicateMarket, |world| {
+    a_market_is_not_traded_twice_in_one_order => DuplicateLedger, |world| {
         let trader = trading(world, 10_000);
         let keys = world.trade_keys(&trader, &[Asset::Sol, Asset::Sol]);
         let args = world.order(&[1_000, 1_000]);

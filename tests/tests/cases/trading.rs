@@ -425,7 +425,7 @@ fn an_order_of_one_bad_leg_fills_nothing() {
             &trader,
             &[(Asset::Sol, 1_000), (Asset::Sol, 1_000)],
         ),
-        KeelError::DuplicateMarket,
+        KeelError::DuplicateLedger,
     );
     assert_eq!(world.data(&trader.margin), before);
 }

@@ -1,24 +1,54 @@
 //! Plans applied to margin accounts.
 
 use keel_risk::{
-    AuctionClock, BalanceLeg, CashPlan, Frac40, Keep, LegChange, PositionLeg, SettlePlan,
+    Atoms, AuctionClock, BalanceLeg, Carry48, CashPlan, Frac40, Keep, LegChange, Lots, PositionLeg,
+    Price, SettlePlan, SideTerms, TouchPlan, Touched, plan_touch, up_to_date,
 };
 
-use crate::{MarginAccount, Position};
+use super::wide;
+use crate::{InstrumentEntry, MarginAccount, Market, Position, RiskBook};
 
 /// A side's keep before any deleveraging: one, with 40 fractional bits.
 pub const KEEP_ONE: u64 = Keep::ONE.keep.0;
 
-/// A margin account mapped for writing.
+/// A margin account mapped for writing. Each position that is written is marked with its side's keep
+/// of now, as the book has it: it must have been brought up to date before.
 #[derive(Debug)]
 pub struct MarginMut<'a> {
     account: &'a mut MarginAccount,
     positions: &'a mut [Position],
+    book: &'a RiskBook,
 }
 
 impl<'a> MarginMut<'a> {
-    pub fn new(account: &'a mut MarginAccount, positions: &'a mut [Position]) -> Self {
-        Self { account, positions }
+    pub fn new(
+        account: &'a mut MarginAccount,
+        positions: &'a mut [Position],
+        book: &'a RiskBook,
+    ) -> Self {
+        Self {
+            account,
+            positions,
+            book,
+        }
+    }
+
+    /// The fixed part.
+    pub fn account(self) -> &'a mut MarginAccount {
+        self.account
+    }
+
+    /// Brings the stored position of a slot up to date with its side; what rounding takes from it
+    /// joins the market's strays (margin-spec 8.5). Whoever writes a position does this first.
+    pub fn touch(mut self, slot: usize, market: &mut Market) {
+        let position = &self.positions[slot];
+        let entry = &self.book.instruments[usize::from(position.instrument)];
+        if position.used == 0 || entry.is_touched(position) {
+            return;
+        }
+        let plan = self.book.touch_plan(position);
+        self.set_position(slot, plan.after);
+        market.apply(&plan.market);
     }
 
     pub fn apply_cash(mut self, plan: &CashPlan) {
@@ -28,16 +58,7 @@ impl<'a> MarginMut<'a> {
 
     pub fn apply_positions(mut self, changes: &[(usize, PositionLeg)]) {
         for (slot, leg) in changes {
-            self.set_position(*slot, *leg, Keep::ONE);
-        }
-        self.account.seq += 1;
-    }
-
-    /// Positions of markets that were deleveraged before: each with its side's keep of now, which it
-    /// was brought up to.
-    pub fn apply_kept(mut self, changes: &[(usize, PositionLeg, Keep)]) {
-        for (slot, leg, keep) in changes {
-            self.set_position(*slot, *leg, *keep);
+            self.set_position(*slot, *leg);
         }
         self.account.seq += 1;
     }
@@ -79,13 +100,15 @@ impl<'a> MarginMut<'a> {
     }
 
     /// Writes a position; one without size and result frees its slot.
-    fn set_position(&mut self, slot: usize, leg: PositionLeg, keep: Keep) {
+    fn set_position(&mut self, slot: usize, leg: PositionLeg) {
+        let entry = &self.book.instruments[usize::from(leg.instrument)];
+        let (keep, epoch) = entry.keep(leg.size.0);
         let position = &mut self.positions[slot];
         position.instrument = leg.instrument;
         position.size = leg.size.0;
         position.quote = leg.quote.0;
-        position.keep = keep.keep.0;
-        position.epoch = keep.epoch;
+        position.keep = keep;
+        position.epoch = u32::from(epoch);
         position.used = u8::from(leg.size.0 != 0 || leg.quote.0 != 0);
         self.find_end(slot);
     }
@@ -109,7 +132,80 @@ impl MarginAccount {
     }
 }
 
+impl InstrumentEntry {
+    /// Keep and epoch of the side that a size is on, as published; nothing's is the long side's.
+    #[inline(always)]
+    fn keep(&self, size: i64) -> (u64, u16) {
+        if size < 0 {
+            (self.keep_short, self.epoch_short)
+        } else {
+            (self.keep_long, self.epoch_long)
+        }
+    }
+
+    /// Whether a position was written since its side was last shrunk.
+    #[inline(always)]
+    pub(crate) fn is_touched(&self, position: &Position) -> bool {
+        let (keep, epoch) = self.keep(position.size);
+        position.keep == keep && position.epoch as u16 == epoch
+    }
+}
+
+impl RiskBook {
+    /// A position as its side has it now.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn touched(&self, position: &Position) -> Touched {
+        let (side, mark) = self.side_of(position);
+        up_to_date(position.leg(), position.touched(), side, mark)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn touch_plan(&self, position: &Position) -> TouchPlan {
+        let (side, mark) = self.side_of(position);
+        plan_touch(position.leg(), position.touched(), side, mark)
+    }
+
+    /// The side of a position and the mark at which parts of lots pass to the pool. Of the epoch the
+    /// low bits are published: it counts on from where the position was touched.
+    fn side_of(&self, position: &Position) -> (SideTerms, Price) {
+        let entry = &self.instruments[usize::from(position.instrument)];
+        let asset = &self.assets[usize::from(entry.asset)];
+        let (keep, epoch) = entry.keep(position.size);
+        let passed = epoch.wrapping_sub(position.epoch as u16);
+        let carry = if position.size < 0 {
+            entry.carry_short
+        } else {
+            entry.carry_long
+        };
+        let mark = if entry.terms_kind() == keel_risk::InstrumentKind::Perp {
+            asset.lot_price
+        } else {
+            entry.mark
+        };
+        let side = SideTerms {
+            keep: Keep {
+                keep: Frac40(keep),
+                epoch: position.epoch.wrapping_add(u32::from(passed)),
+            },
+            carry: Carry48(wide(carry)),
+        };
+        (side, Price::from_stored(mark, asset.lot_shift))
+    }
+}
+
 impl Position {
+    /// What is stored, whatever its side did since.
+    #[inline(always)]
+    pub(crate) fn leg(&self) -> PositionLeg {
+        PositionLeg {
+            instrument: self.instrument,
+            size: Lots(self.size),
+            quote: Atoms(self.quote),
+        }
+    }
+
     /// Where its side's keep stood when it was last written.
     pub fn touched(&self) -> Keep {
         Keep {

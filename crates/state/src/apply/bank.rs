@@ -1,13 +1,13 @@
 //! Plans applied to banks and pools.
 
 use keel_risk::{
-    AccrualPlan, Accruing, Atoms, BankChange, BankLedger, BankLossPlan, BankTerms, CashPlan,
-    Index48, Insurance, LiquidationPlan, Outflow, OutflowPlan, PerSecond64, PoolTerms, Ppm,
-    ProvidePlan, RateCurve, Shares, deposit_amount,
+    AccrualPlan, AccrualTerms, Accruing, Atoms, BankChange, BankLedger, BankLossPlan, BankTerms,
+    CashPlan, Index48, Insurance, LiquidationPlan, Outflow, OutflowPlan, PerSecond64, PoolTerms,
+    Ppm, ProvidePlan, RateCurve, Shares, deposit_amount, plan_accrual,
 };
 
 use super::Broken;
-use crate::{Bank, Pool};
+use crate::{Bank, FreshRate, Pool};
 
 impl Bank {
     pub fn terms(&self) -> BankTerms {
@@ -48,6 +48,27 @@ impl Bank {
             utilisation: self.curve_utilisation.map(Ppm),
             rate: self.curve_rate.map(Ppm),
         }
+    }
+
+    /// Its indices as they stand: what handlers convert by.
+    pub fn fresh_rate(&self) -> FreshRate {
+        FreshRate {
+            rate: self.index,
+            deposit_index: Index48(self.deposit_index),
+            borrow_index: Index48(self.borrow_index),
+        }
+    }
+
+    /// Charges interest up to now: what every change of a bank's totals does first (margin-spec 7.1).
+    pub fn bring_to_now(&mut self, now: i64) -> AccrualPlan {
+        let terms = AccrualTerms {
+            curve: self.curve(),
+            insurance_share: Ppm(self.insurance_fee),
+            now,
+        };
+        let plan = plan_accrual(&self.ledger(), self.accruing(), &terms);
+        self.apply_accrual(&plan);
+        plan
     }
 
     /// The insurance of its token, in the window that is stored.

@@ -1,6 +1,6 @@
 //! What cranks and administration publish in the risk book.
 
-use keel_risk::{Accruing, BankLedger, MarketLedger, Scenario, ScenarioPeak, extremes};
+use keel_risk::{Accruing, BankLedger, MarketLedger, Prints, Scenario, ScenarioPeak, extremes};
 
 use super::words;
 use crate::{InstrumentEntry, RateEntry, RiskBook, StoredPeak, StoredScenario};
@@ -55,6 +55,18 @@ fn stored_peak(peak: &ScenarioPeak) -> StoredPeak {
     }
 }
 
+impl RiskBook {
+    /// How often an asset was priced since the last silence (margin-spec 8.4).
+    pub fn prints_of(&self, asset: u8) -> Prints {
+        let entry = &self.assets[usize::from(asset)];
+        if entry.silence == self.silence {
+            Prints(entry.prints)
+        } else {
+            Prints(0)
+        }
+    }
+}
+
 impl RateEntry {
     /// Copies a bank's ledger and its rate: what judging reads (margin-spec 7.1).
     pub fn publish(&mut self, bank: &BankLedger, accruing: &Accruing) {
@@ -69,14 +81,14 @@ impl RateEntry {
 
 impl InstrumentEntry {
     /// Copies both sides' carry and keep of a market's ledger: what judging reads (margin-spec 7.1,
-    /// 8.5). Of the epochs the last byte.
+    /// 8.5). Of the epochs the low bits.
     pub fn publish(&mut self, market: &MarketLedger) {
         self.carry_long = words(market.long.carry.0);
         self.carry_short = words(market.short.carry.0);
         self.keep_long = market.long.keep.keep.0;
         self.keep_short = market.short.keep.keep.0;
-        self.epoch_long = market.long.keep.epoch as u8;
-        self.epoch_short = market.short.keep.epoch as u8;
+        self.epoch_long = market.long.keep.epoch as u16;
+        self.epoch_short = market.short.keep.epoch as u16;
         self.open_interest = market.long.open_interest;
     }
 }

@@ -69,6 +69,8 @@ pub fn handler<'info>(ctx: Context<'info, Liquidate<'info>>, args: LiquidateArgs
         None => None,
     };
 
+    margin.touch(&mut market);
+    liquidator.touch(&mut market);
     let view = BookView::new(&book, now);
     let target = load::liquidation_target(&margin, &liquidator, &market, bank.as_deref())?;
     let mut workspace = Workspace::for_account(&margin.view());

@@ -86,6 +86,11 @@ pub fn handler<'info>(
     let mut taker = load::margin_mut(&accounts.margin, &book)?;
     let mut maker = load::margin_mut(&accounts.pool_margin, &book)?;
     let markets = load::markets(ctx.remaining_accounts, &book, args.legs.len())?;
+    for market in &markets {
+        let mut market = market.load_mut()?;
+        taker.touch(&mut market);
+        maker.touch(&mut market);
+    }
 
     let view = BookView::new(&book, now);
     let orders = orders(&args, &markets, &taker, &maker)?;

@@ -46,7 +46,8 @@ impl ProvideLiquidity<'_> {
     /// Checked in the attributes: provider (signer), risk_book (the group's), pool_margin and lp_mint
     /// (the pool's), vault and mint (the bank's), source and lp_destination (their mints).
     /// Authority: by signing. No token account twice: by Anchor. Here: the bank is the group's quote's.
-    fn validate(&self, book: &RiskBook) -> Result<()> {
+    fn validate(&self, book: &RiskBook, amount: u64) -> Result<()> {
+        require!(amount > 0, KeelError::ZeroAmount);
         let bank = self.bank.load()?;
         require_keys_eq!(bank.group, book.group, KeelError::OtherGroup);
         require_eq!(bank.index, 0, KeelError::NotTheQuoteBank);
@@ -61,10 +62,9 @@ pub fn handler<'info>(
     min_shares: u64,
 ) -> Result<()> {
     let accounts = ctx.accounts;
-    require!(amount > 0, KeelError::ZeroAmount);
     let now = Clock::get()?.unix_timestamp;
     let book = accounts.risk_book.load()?;
-    accounts.validate(&book)?;
+    accounts.validate(&book, amount)?;
 
     // The tokens move first: only what the vault really gained may be credited.
     let received = token::pay_in(
@@ -109,7 +109,8 @@ pub fn handler<'info>(
         shares_after: pool.shares,
     };
     let (group_key, bump) = (accounts.group.key(), accounts.group.load()?.authority_bump);
-    drop((book, margin, bank, pool));
+    drop((margin, bank, pool));
+    drop(book);
     token::mint_shares(
         &accounts.token_program,
         &accounts.lp_mint,

@@ -85,7 +85,8 @@ pub fn handler<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64) -> Resu
         health_initial: health.initial.health().0,
         health_maintenance: health.maintenance.health().0,
     };
-    drop((book, margin, bank));
+    drop((margin, bank));
+    drop(book);
     token::pay_out(
         &accounts.token_program,
         &accounts.mint,

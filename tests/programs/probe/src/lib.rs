@@ -56,7 +56,7 @@ pub fn process(_: &Pubkey, accounts: &[AccountInfo], data: &[u8]) -> ProgramResu
     let (header, rest) = margin[DISCRIMINATOR_BYTES..].split_at(size_of::<MarginAccount>());
     let header: &MarginAccount = from_bytes(header);
     let positions = usize::from(header.capacity) * size_of::<Position>();
-    let legs = MarginView::new(header, cast_slice(&rest[..positions]));
+    let legs = MarginView::new(header, cast_slice(&rest[..positions]), book);
     let view = BookView::new(book, now);
     let mut workspace = Workspace::for_account(&legs);
     let mut scratch = workspace.scratch();
