@@ -290,7 +290,9 @@ account! {
         padding1: [u8; 6],
         /// Counts silences of the prices and restarts of the cluster (8.4).
         silence: u32,
-        padding2: u32,
+        /// 1 once a side of any market was shrunk: until then sizes are what is stored (8.5).
+        shrunk: u8,
+        padding2: [u8; 3],
         spare: [u8; 5744],
     }
 }

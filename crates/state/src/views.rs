@@ -57,14 +57,37 @@ impl<'a> BookView<'a> {
         Self { fresh, ..self }
     }
 
+    /// A bank as its ledger at hand has it, else as published.
+    #[cold]
     #[inline(never)]
-    fn fresh_rate(&self, index: u8, published: RateTerms) -> RateTerms {
+    fn fresh_rate(&self, index: u8) -> RateTerms {
+        let published = self.published_rate(index);
         let found = self.fresh.iter().find(|fresh| fresh.rate == index);
         found.map_or(published, |fresh| RateTerms {
             deposit_index: fresh.deposit_index,
             borrow_index: fresh.borrow_index,
             ..published
         })
+    }
+
+    #[inline(always)]
+    fn published_rate(&self, index: u8) -> RateTerms {
+        let entry = &self.book.rates[usize::from(index)];
+        let asset = &self.book.assets[usize::from(entry.asset)];
+        let young = index != 0 && asset.listed_at > self.listed_before;
+        RateTerms {
+            asset: entry.asset,
+            deposit_index: Index48(entry.deposit_index),
+            borrow_index: extrapolated(
+                Index48(entry.borrow_index),
+                PerSecond64(entry.borrow_rate),
+                self.now.saturating_sub(entry.updated),
+            ),
+            maint_asset_weight: Ppm(entry.maint_asset_weight),
+            init_asset_weight: Ppm(if young { 0 } else { entry.init_asset_weight }),
+            maint_liab_weight: Ppm(entry.maint_liab_weight),
+            init_liab_weight: Ppm(entry.init_liab_weight),
+        }
     }
 
     /// A future or an option at this moment.
@@ -142,26 +165,10 @@ impl Book for BookView<'_> {
 
     #[inline(always)]
     fn rate(&self, index: u8) -> RateTerms {
-        let entry = &self.book.rates[usize::from(index)];
-        let asset = &self.book.assets[usize::from(entry.asset)];
-        let young = index != 0 && asset.listed_at > self.listed_before;
-        let terms = RateTerms {
-            asset: entry.asset,
-            deposit_index: Index48(entry.deposit_index),
-            borrow_index: extrapolated(
-                Index48(entry.borrow_index),
-                PerSecond64(entry.borrow_rate),
-                self.now.saturating_sub(entry.updated),
-            ),
-            maint_asset_weight: Ppm(entry.maint_asset_weight),
-            init_asset_weight: Ppm(if young { 0 } else { entry.init_asset_weight }),
-            maint_liab_weight: Ppm(entry.maint_liab_weight),
-            init_liab_weight: Ppm(entry.init_liab_weight),
-        };
-        if self.fresh.is_empty() {
-            return terms;
+        if !self.fresh.is_empty() {
+            return self.fresh_rate(index);
         }
-        self.fresh_rate(index, terms)
+        self.published_rate(index)
     }
 
     #[inline(always)]
@@ -261,6 +268,8 @@ pub struct MarginView<'a> {
     account: &'a MarginAccount,
     positions: &'a [Position],
     book: &'a RiskBook,
+    /// Whether any side of the group was ever shrunk: until then what is stored is what is held.
+    shrunk: bool,
 }
 
 impl<'a> MarginView<'a> {
@@ -269,7 +278,22 @@ impl<'a> MarginView<'a> {
             account,
             positions,
             book,
+            shrunk: book.shrunk != 0,
         }
+    }
+
+    /// A position through its side's keep.
+    #[cold]
+    #[inline(never)]
+    fn kept_position(&self, slot: usize) -> Option<PositionLeg> {
+        let position = self.positions.get(slot)?;
+        if position.used == 0 {
+            return None;
+        }
+        if self.book.is_touched(position) {
+            return Some(position.leg());
+        }
+        Some(self.book.touched(position).leg)
     }
 
     pub fn account(&self) -> &'a MarginAccount {
@@ -338,14 +362,10 @@ impl Legs for MarginView<'_> {
     }
 
     fn position(&self, slot: usize) -> Option<PositionLeg> {
+        if self.shrunk {
+            return self.kept_position(slot);
+        }
         let position = self.positions.get(slot)?;
-        if position.used == 0 {
-            return None;
-        }
-        let entry = &self.book.instruments[usize::from(position.instrument)];
-        if !entry.is_touched(position) {
-            return Some(self.book.touched(position).leg);
-        }
-        Some(position.leg())
+        (position.used != 0).then_some(position.leg())
     }
 }

@@ -381,7 +381,7 @@ proptest! {
             let account = rich();
             let mut written = account.clone();
             let mut book = Box::new(*stored_book());
-            book.instruments[0].publish(&stored.ledger());
+            book.publish_market(0, &stored.ledger());
             let keep = stored.ledger().side(plan.after.size).keep;
             MarginMut::new(&mut written.fixed, &mut written.positions, &book)
                 .apply_positions(&[(3, plan.after)]);
@@ -409,7 +409,7 @@ proptest! {
         (market.keep_long, market.epoch_long) = (kept, epoch);
         (market.keep_short, market.epoch_short) = (KEEP_ONE - kept / 3, epoch / 2);
         let mut book = Box::new(*stored_book());
-        book.instruments[0].publish(&market.ledger());
+        book.publish_market(0, &market.ledger());
         let quotes = |account: &Account| -> i64 {
             let of_first = account.positions.iter().filter(|position| position.instrument == 0);
             of_first.map(|position| position.quote).sum()
@@ -533,8 +533,9 @@ proptest! {
         prop_assert_eq!(stored.funding(now), plan.after);
         // Both sides hold the same, so the ledger balances at the new carry as it did at the old.
         prop_assert!(stored.invariant().is_ok());
-        let mut entry = InstrumentEntry::zeroed();
-        entry.publish(&stored.ledger());
+        let mut book = Box::new(*stored_book());
+        book.publish_market(0, &stored.ledger());
+        let entry = &book.instruments[0];
         prop_assert_eq!((entry.carry_long, entry.carry_short), (stored.carry_long, stored.carry_short));
         prop_assert_eq!((entry.keep_long, entry.keep_short, entry.open_interest), (stored.keep_long, stored.keep_short, stored.open_interest_long));
     }

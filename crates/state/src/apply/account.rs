@@ -42,8 +42,7 @@ impl<'a> MarginMut<'a> {
     /// joins the market's strays (margin-spec 8.5). Whoever writes a position does this first.
     pub fn touch(mut self, slot: usize, market: &mut Market) {
         let position = &self.positions[slot];
-        let entry = &self.book.instruments[usize::from(position.instrument)];
-        if position.used == 0 || entry.is_touched(position) {
+        if position.used == 0 || self.book.is_touched(position) {
             return;
         }
         let plan = self.book.touch_plan(position);
@@ -142,16 +141,17 @@ impl InstrumentEntry {
             (self.keep_long, self.epoch_long)
         }
     }
-
-    /// Whether a position was written since its side was last shrunk.
-    #[inline(always)]
-    pub(crate) fn is_touched(&self, position: &Position) -> bool {
-        let (keep, epoch) = self.keep(position.size);
-        position.keep == keep && position.epoch as u16 == epoch
-    }
 }
 
 impl RiskBook {
+    /// Whether a position was written since its side was last shrunk.
+    #[inline]
+    pub(crate) fn is_touched(&self, position: &Position) -> bool {
+        let entry = &self.instruments[usize::from(position.instrument)];
+        let (keep, epoch) = entry.keep(position.size);
+        position.keep == keep && position.epoch as u16 == epoch
+    }
+
     /// A position as its side has it now.
     #[cold]
     #[inline(never)]

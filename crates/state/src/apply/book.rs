@@ -1,6 +1,8 @@
 //! What cranks and administration publish in the risk book.
 
-use keel_risk::{Accruing, BankLedger, MarketLedger, Prints, Scenario, ScenarioPeak, extremes};
+use keel_risk::{
+    Accruing, BankLedger, Keep, MarketLedger, Prints, Scenario, ScenarioPeak, extremes,
+};
 
 use super::words;
 use crate::{InstrumentEntry, RateEntry, RiskBook, StoredPeak, StoredScenario};
@@ -79,10 +81,19 @@ impl RateEntry {
     }
 }
 
+impl RiskBook {
+    /// Publishes a market's ledger: whoever changes its carry or keep does so at once.
+    pub fn publish_market(&mut self, index: u8, market: &MarketLedger) {
+        let keeps = [market.long.keep, market.short.keep];
+        self.shrunk |= u8::from(keeps.iter().any(|keep| *keep != Keep::ONE));
+        self.instruments[usize::from(index)].publish(market);
+    }
+}
+
 impl InstrumentEntry {
     /// Copies both sides' carry and keep of a market's ledger: what judging reads (margin-spec 7.1,
     /// 8.5). Of the epochs the low bits.
-    pub fn publish(&mut self, market: &MarketLedger) {
+    fn publish(&mut self, market: &MarketLedger) {
         self.carry_long = words(market.long.carry.0);
         self.carry_short = words(market.short.carry.0);
         self.keep_long = market.long.keep.keep.0;
