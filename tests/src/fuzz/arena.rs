@@ -3,7 +3,10 @@
 use anyhow::{Context, Result};
 use keel_migrations::{GroupConfig, Keys, TokenConfig, m0001_create_group};
 use keel_sdk::instruction::{self, GroupKeys, Token, TradeKeys};
-use keel_sdk::{Instruction, OrderArgs, OrderLeg, PriceSlot, Pubkey, SourceArgs, address};
+use keel_sdk::{
+    Instruction, LiquidateArgs, OrderArgs, OrderLeg, PriceSlot, Pubkey, SourceArgs, address, decode,
+};
+use keel_state::MarginReport;
 use solana_account::Account;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -44,10 +47,10 @@ const LISTINGS: [Listing; ASSETS] = [
     listing("SOL", (9, 1), 156.797_690_99, (10, 10_000), (100_000, 850)),
     listing("BTC", (8, 5), 64_000.0, (5_000, 1_000_000), (70_000, 900)),
     listing("ETH", (8, 4), 3_400.0, (200, 50_000), (80_000, 850)),
-    listing("LINK", (8, 2), 14.0, (1, 1_000), (110_000, 800)),
-    listing("XRP", (6, 0), 2.5, (1, 1_000), (120_000, 700)),
+    listing("LINK", (8, 2), 14.0, (1, 1_000), (90_000, 800)),
+    listing("XRP", (6, 0), 2.5, (1, 1_000), (100_000, 700)),
     listing("XAUT", (6, 4), 2_400.0, (300, 20_000), (40_000, 0)),
-    listing("TAO", (9, 3), 420.0, (20, 10_000), (150_000, 600)),
+    listing("TAO", (9, 3), 420.0, (20, 10_000), (100_000, 600)),
 ];
 
 const fn listing(
@@ -67,11 +70,6 @@ const fn listing(
         range,
         systematic,
     }
-}
-
-/// Symbol of an asset.
-pub fn symbol(asset: u8) -> &'static str {
-    LISTINGS[usize::from(asset)].symbol
 }
 
 /// The price, USD, that an asset begins at.
@@ -319,6 +317,66 @@ impl Arena {
     pub fn provide(&self, provider: usize, atoms: u64, least: u64) -> Instruction {
         let owner = self.providers[provider].pubkey();
         instruction::provide_liquidity(&self.keys, owner, self.pool, self.tokens[0], atoms, least)
+    }
+
+    /// `by` takes out of the account of `from`.
+    pub fn withdraw(&self, by: usize, from: usize, asset: u8, units: u64) -> Instruction {
+        instruction::withdraw(
+            &self.keys,
+            self.accounts[by].owner(),
+            self.accounts[from].margin,
+            self.tokens[usize::from(asset)],
+            units,
+        )
+    }
+
+    /// Lots of each leg's market at any price.
+    pub fn open(&self, who: usize, legs: &[(u8, i64)]) -> Instruction {
+        let (markets, sizes): (Vec<u8>, Vec<i64>) = legs.iter().copied().unzip();
+        instruction::open_position(
+            &self.keys,
+            &self.trade_keys(who, markets),
+            self.order(&sizes),
+        )
+    }
+
+    pub fn close(&self, who: usize, market: u8, size: i64) -> Instruction {
+        let keys = self.trade_keys(who, vec![market]);
+        instruction::close_position(&self.keys, &keys, self.order(&[size]))
+    }
+
+    pub fn liquidate(
+        &self,
+        by: usize,
+        whom: usize,
+        market: u8,
+        bank: Option<u8>,
+        size: u64,
+    ) -> Instruction {
+        let liquidator = &self.accounts[by];
+        instruction::liquidate(
+            &self.keys,
+            liquidator.owner(),
+            self.accounts[whom].margin,
+            liquidator.margin,
+            market,
+            bank.map(|bank| self.bank(bank)),
+            LiquidateArgs { max_size: size },
+        )
+    }
+
+    /// `check_conservation` of everything.
+    pub fn conserve(&self) -> Instruction {
+        let mints: Vec<Pubkey> = self.tokens.iter().map(|token| token.mint).collect();
+        let markets: Vec<u8> = (0..MARKETS as u8).collect();
+        instruction::check_conservation(&self.keys, &mints, &markets)
+    }
+
+    /// What the program itself reports of an account.
+    pub fn report(&mut self, margin: Pubkey) -> Result<MarginReport> {
+        let view = instruction::view_margin(&self.keys, margin, 0);
+        let sent = self.vm.simulate(&[view], &[])?;
+        Ok(decode::margin_report(&sent.return_data))
     }
 
     pub fn trade_keys(&self, who: usize, markets: Vec<u8>) -> TradeKeys {

@@ -1,0 +1,161 @@
+//! What can happen, one variant per instruction; a line of text each, so that a sequence is a file.
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+/// One step. Accounts are numbers of the arena's (liquidators follow the traders), assets and banks
+/// are the group's, market m is the one on asset m + 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Action {
+    /// `by` pays into the account of `to`.
+    Deposit {
+        by: usize,
+        to: usize,
+        asset: u8,
+        units: u64,
+    },
+    /// `u64::MAX` withdraws everything.
+    Withdraw { who: usize, asset: u8, units: u64 },
+    Open { who: usize, legs: Vec<(u8, i64)> },
+    /// Per cent of the position; more than 100 would cross zero.
+    Close { who: usize, market: u8, percent: u64 },
+    Provide { who: usize, usdc: u64 },
+    /// Takes a leg of `whom`: a position.
+    Liquidate {
+        by: usize,
+        whom: usize,
+        market: u8,
+        size: u64,
+    },
+    /// The same for a deposit of tokens against the negative result of a closed position.
+    LiquidateDeposit {
+        by: usize,
+        whom: usize,
+        market: u8,
+        bank: u8,
+        size: u64,
+    },
+    /// Tokens sent to a vault past the program.
+    Donate { who: usize, asset: u8, units: u64 },
+    Conserve,
+    /// Moves the assets of a mask by so many ppm and publishes everything.
+    Move { mask: u8, ppm: i64 },
+    /// The same, and the second print that confirms what jumped (2.5).
+    Jump { mask: u8, ppm: i64 },
+    /// Publishes an asset with a confidence of 3%.
+    Widen { asset: u8 },
+    /// Publishes the assets of a mask.
+    Publish { mask: u8 },
+    /// Relays what was posted before: nothing new.
+    Relay { mask: u8, strict: bool },
+    Pass { seconds: i64 },
+    /// A time in which prices keep coming and do not move.
+    Wait { minutes: u64 },
+    Hostile {
+        who: usize,
+        whom: usize,
+        attack: Attack,
+    },
+    /// Several in one transaction.
+    Batch(Vec<Action>),
+}
+
+/// What nobody may succeed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Attack {
+    LiquidateOneself,
+    LiquidateThePool,
+    LiquidateTheHealthy,
+    LiquidateForAnother,
+    TradeForAnother,
+    TradeAsThePool,
+    TradeWithOneself,
+    WithdrawFromAnother,
+    LimitTooLow,
+    Expired,
+    StaleSequence,
+    SameMarketTwice,
+    DepositFromTheVault,
+    OpenByClosing,
+    NothingAtAll,
+    Everything,
+}
+
+impl Attack {
+    pub const ALL: [Self; 16] = [
+        Self::LiquidateOneself,
+        Self::LiquidateThePool,
+        Self::LiquidateTheHealthy,
+        Self::LiquidateForAnother,
+        Self::TradeForAnother,
+        Self::TradeAsThePool,
+        Self::TradeWithOneself,
+        Self::WithdrawFromAnother,
+        Self::LimitTooLow,
+        Self::Expired,
+        Self::StaleSequence,
+        Self::SameMarketTwice,
+        Self::DepositFromTheVault,
+        Self::OpenByClosing,
+        Self::NothingAtAll,
+        Self::Everything,
+    ];
+}
+
+impl Action {
+    /// Instructions that must be accepted often in a sequence of any length that shows something.
+    pub const ACCEPTED: [&'static str; 12] = [
+        "deposit",
+        "withdraw",
+        "open_position",
+        "open_position (more legs)",
+        "close_position",
+        "provide_liquidity",
+        "liquidate",
+        "check_conservation",
+        "update_prices (move)",
+        "update_prices (jump)",
+        "update_prices (wide)",
+        "batch",
+    ];
+
+    /// The instruction, or what else it is.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Deposit { .. } => "deposit",
+            Self::Withdraw { .. } => "withdraw",
+            Self::Open { legs, .. } if legs.len() == 1 => "open_position",
+            Self::Open { .. } => "open_position (more legs)",
+            Self::Close { .. } => "close_position",
+            Self::Provide { .. } => "provide_liquidity",
+            Self::Liquidate { .. } => "liquidate",
+            Self::LiquidateDeposit { .. } => "liquidate (deposit)",
+            Self::Donate { .. } => "a donation",
+            Self::Conserve => "check_conservation",
+            Self::Move { .. } => "update_prices (move)",
+            Self::Jump { .. } => "update_prices (jump)",
+            Self::Widen { .. } => "update_prices (wide)",
+            Self::Publish { .. } => "update_prices",
+            Self::Relay { .. } => "update_prices (nothing new)",
+            Self::Pass { .. } => "time",
+            Self::Wait { .. } => "time with prices",
+            Self::Hostile { .. } => "an attack",
+            Self::Batch(_) => "batch",
+        }
+    }
+
+    /// The action as one line.
+    pub fn to_line(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads a file of lines; empty ones and those that begin with `#` say nothing.
+    pub fn read_lines(text: &str) -> Result<Vec<Self>> {
+        let lines = text.lines().enumerate();
+        let said = lines.filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
+        said.map(|(number, line)| {
+            serde_json::from_str(line).with_context(|| format!("line {}: {line}", number + 1))
+        })
+        .collect()
+    }
+}

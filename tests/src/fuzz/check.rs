@@ -1,0 +1,354 @@
+//! What one step must keep (margin-spec 9). An error begins with the name of what was broken, so that
+//! a shortened sequence can be known to break the same.
+
+use anyhow::{Result, bail, ensure};
+use keel_risk::{InitialTerms, Ppm};
+
+use super::action::Action;
+use super::books::Books;
+use super::state::{POOL_ROW, State, row_of};
+
+const POOL_FACTOR: Ppm = Ppm(3_000_000);
+/// Most of a notional that a liquidation may cost, ppm: 5% (8.1).
+const MOST_PENALTY: i128 = 50_000;
+/// Atoms by which the books' arithmetic and the engine's may differ for each leg.
+const ROUNDING: i128 = 2;
+
+/// The program may refuse anything, but never fail.
+pub fn is_no_fault(cause: &str) -> Result<()> {
+    let faults = ["panicked", "exceeded", "ProgramFailedToComplete", "Broken", "overflow"];
+    ensure!(
+        !faults.iter().any(|fault| cause.contains(fault)),
+        "I14: the program failed instead of refusing: {cause}"
+    );
+    Ok(())
+}
+
+/// A refused transaction changes nothing.
+pub fn refused(before: &State, after: &State) -> Result<()> {
+    for (number, (was, is)) in before.accounts.iter().zip(&after.accounts).enumerate() {
+        ensure!(
+            was == is,
+            "atomic: a refused transaction changed account {number}"
+        );
+    }
+    Ok(())
+}
+
+/// Tokens neither appear nor vanish, whatever happened; shares of the pool are made and burnt. Dust is
+/// kept.
+pub fn tokens(before: &Books, after: &Books) -> Result<()> {
+    let shares = before.tokens.len() - 1;
+    ensure!(
+        before.tokens[..shares] == after.tokens[..shares],
+        "tokens: wallets, vaults and escrows held {:?} and hold {:?}",
+        before.tokens,
+        after.tokens
+    );
+    for (was, is) in before.banks.iter().zip(&after.banks) {
+        ensure!(is.dust >= was.dust, "I1: dust fell from {was:?} to {is:?}");
+    }
+    Ok(())
+}
+
+/// Rows of the margin accounts that an action may change; the one that it is about comes first.
+pub fn parties(action: &Action) -> Vec<usize> {
+    let rows = match action {
+        Action::Deposit { to, .. } => vec![row_of(*to)],
+        Action::Withdraw { who, .. } => vec![row_of(*who)],
+        Action::Open { who, .. } | Action::Close { who, .. } => vec![row_of(*who), POOL_ROW],
+        Action::Provide { .. } => vec![POOL_ROW],
+        Action::Liquidate { by, whom, .. } | Action::LiquidateDeposit { by, whom, .. } => {
+            vec![row_of(*whom), row_of(*by)]
+        }
+        Action::Batch(steps) => steps.iter().flat_map(parties).collect(),
+        _ => Vec::new(),
+    };
+    rows
+}
+
+/// Banks and markets that an action may change.
+fn ledgers(action: &Action) -> (Vec<u8>, Vec<u8>) {
+    match action {
+        Action::Deposit { asset, .. }
+        | Action::Withdraw { asset, .. }
+        | Action::Donate { asset, .. } => (vec![*asset], vec![]),
+        Action::Open { legs, .. } => (vec![], legs.iter().map(|leg| leg.0).collect()),
+        Action::Close { market, .. } | Action::Liquidate { market, .. } => (vec![], vec![*market]),
+        Action::Provide { .. } => (vec![0], vec![]),
+        Action::LiquidateDeposit { market, bank, .. } => (vec![*bank], vec![*market]),
+        Action::Batch(steps) => {
+            let mut all = (Vec::new(), Vec::new());
+            for (banks, markets) in steps.iter().map(ledgers) {
+                all.0.extend(banks);
+                all.1.extend(markets);
+            }
+            all
+        }
+        _ => (vec![], vec![]),
+    }
+}
+
+/// What an accepted action promises.
+pub fn accepted(action: &Action, before: &State, after: &State) -> Result<()> {
+    ensure!(
+        !matches!(action, Action::Hostile { .. }),
+        "attack: it was accepted"
+    );
+    untouched(action, before, after)?;
+    indices(before, after)?;
+    vaults(action, before, after)?;
+    shares(action, before, after)?;
+    for row in parties(action) {
+        same_worth(after, row)?;
+    }
+    match action {
+        Action::Deposit { to, .. } => deposit(before, after, row_of(*to)),
+        Action::Withdraw { who, .. } => withdrawal(after, row_of(*who)),
+        Action::Open { who, .. } => open(after, row_of(*who)),
+        Action::Close { who, .. } => close(before, after, row_of(*who)),
+        Action::Liquidate { by, whom, .. } | Action::LiquidateDeposit { by, whom, .. } => {
+            liquidation(action, (*by, *whom), before, after)
+        }
+        Action::Batch(steps) => batch(steps, before, after),
+        _ => Ok(()),
+    }
+}
+
+/// Nothing changes but what the action names.
+fn untouched(action: &Action, before: &State, after: &State) -> Result<()> {
+    let parties = parties(action);
+    let rows = before.books.accounts.iter().zip(&after.books.accounts);
+    for (row, (was, is)) in rows.enumerate() {
+        ensure!(
+            was == is || parties.contains(&row),
+            "bystander: row {row} changed from {was:?} to {is:?}"
+        );
+        ensure!(
+            was == is || is.seq > was.seq,
+            "seq: row {row} changed without counting it"
+        );
+    }
+    let (banks, markets) = ledgers(action);
+    for (index, (was, is)) in before.books.banks.iter().zip(&after.books.banks).enumerate() {
+        ensure!(
+            was == is || banks.contains(&(index as u8)),
+            "bystander: bank {index} changed from {was:?} to {is:?}"
+        );
+    }
+    let both = before.books.markets.iter().zip(&after.books.markets);
+    for (index, (was, is)) in both.enumerate() {
+        ensure!(
+            was == is || markets.contains(&(index as u8)),
+            "bystander: market {index} changed from {was:?} to {is:?}"
+        );
+    }
+    Ok(())
+}
+
+/// Indices never fall (7.1).
+fn indices(before: &State, after: &State) -> Result<()> {
+    for (index, (was, is)) in before.books.banks.iter().zip(&after.books.banks).enumerate() {
+        ensure!(
+            is.deposit_index >= was.deposit_index && is.borrow_index >= was.borrow_index,
+            "7.1: the indices of bank {index} fell from {was:?} to {is:?}"
+        );
+    }
+    Ok(())
+}
+
+/// Vaults move only with deposits, withdrawals and liquidity, and by exactly what was asked.
+fn vaults(action: &Action, before: &State, after: &State) -> Result<()> {
+    let (asset, expected) = match action {
+        Action::Batch(_) => return Ok(()),
+        Action::Deposit { asset, units, .. } | Action::Donate { asset, units, .. } => {
+            (*asset, Some(i128::from(*units)))
+        }
+        Action::Provide { usdc, .. } => (0, Some(i128::from(*usdc) * 1_000_000)),
+        Action::Withdraw { asset, units, .. } => {
+            let all = *units == u64::MAX;
+            (*asset, (!all).then(|| -i128::from(*units)))
+        }
+        _ => (0, Some(0)),
+    };
+    for (index, (was, is)) in before.books.banks.iter().zip(&after.books.banks).enumerate() {
+        let moved = i128::from(is.vault) - i128::from(was.vault);
+        let tracked = i128::from(is.tracked) - i128::from(was.tracked);
+        let holds = match (index == usize::from(asset), expected) {
+            (true, Some(expected)) => moved == expected,
+            (true, None) => moved < 0,
+            (false, _) => moved == 0,
+        };
+        ensure!(holds, "tokens: the vault of bank {index} moved by {moved}");
+        let credited = if matches!(action, Action::Donate { .. }) {
+            0
+        } else {
+            moved
+        };
+        ensure!(
+            tracked == credited,
+            "I1: the vault of bank {index} moved by {moved}, its books by {tracked}"
+        );
+    }
+    Ok(())
+}
+
+/// I4: only providing changes the pool's shares, and nobody buys below what they are worth.
+fn shares(action: &Action, before: &State, after: &State) -> Result<()> {
+    let (was, is) = (before.books.pool, after.books.pool);
+    let provides = match action {
+        Action::Batch(steps) => steps.iter().any(|step| matches!(step, Action::Provide { .. })),
+        Action::Provide { .. } => true,
+        _ => false,
+    };
+    if !provides {
+        ensure!(is == was, "I4: LP shares went from {was:?} to {is:?}");
+        return Ok(());
+    }
+    ensure!(is.shares > was.shares, "I4: nothing was issued");
+    if matches!(action, Action::Provide { .. }) {
+        let (worth_was, worth_is) = (before.worth(POOL_ROW), after.worth(POOL_ROW));
+        ensure!(
+            worth_is * i128::from(was.shares) >= worth_was * i128::from(is.shares),
+            "I4: providing diluted the pool: {worth_was} of {was:?}, {worth_is} of {is:?}"
+        );
+    }
+    Ok(())
+}
+
+/// 4.2: the engine's net asset value is what the books' own arithmetic finds.
+fn same_worth(state: &State, row: usize) -> Result<()> {
+    let ours = state.worth(row);
+    let theirs = i128::from(state.assess(row)?.net_asset_value.0);
+    let account = &state.books.accounts[row];
+    let legs = (account.balances.len() + account.positions.len()) as i128;
+    ensure!(
+        (ours - theirs).abs() <= ROUNDING * (legs + 1),
+        "4.2: row {row} is worth {ours} atoms, the engine says {theirs}: {account:?}"
+    );
+    Ok(())
+}
+
+fn deposit(before: &State, after: &State, row: usize) -> Result<()> {
+    let (was, is) = (before.assess(row)?, after.assess(row)?);
+    ensure!(
+        is.maintenance.health() >= was.maintenance.health(),
+        "health: a deposit lowered it from {was:?} to {is:?}"
+    );
+    Ok(())
+}
+
+/// I6: what stays behind is at or above Initial with positive results ignored, unless the account
+/// owes nothing.
+fn withdrawal(after: &State, row: usize) -> Result<()> {
+    let account = &after.books.accounts[row];
+    let owes = account.positions.iter().any(|held| held.size != 0 || held.quote < 0)
+        || account.balances.iter().any(|(_, shares)| *shares < 0);
+    let left = after.assess_with(row, InitialTerms::WITHDRAWAL)?;
+    ensure!(
+        !owes || (left.initial.health().0 >= 0 && left.maintenance.health().0 >= 0),
+        "I6: something left, and {left:?} stays"
+    );
+    Ok(())
+}
+
+/// I6 and 10.2: an order that opens leaves both sides at Initial.
+fn open(after: &State, row: usize) -> Result<()> {
+    let is = after.assess(row)?;
+    ensure!(is.initial.health().0 >= 0, "I6: an order left {is:?}");
+    let terms = InitialTerms {
+        factor: Some(POOL_FACTOR),
+        ..InitialTerms::COUNTED
+    };
+    let pool = after.assess_with(POOL_ROW, terms)?;
+    ensure!(
+        pool.initial.health().0 >= 0,
+        "10.2: an order left the pool at {pool:?}"
+    );
+    Ok(())
+}
+
+/// I6 and 5.7: a close ends at Initial, or costs neither health more than the fee.
+fn close(before: &State, after: &State, row: usize) -> Result<()> {
+    let (was, is) = (before.assess(row)?, after.assess(row)?);
+    if is.initial.health().0 >= 0 && is.maintenance.health().0 >= 0 {
+        return Ok(());
+    }
+    let fees = |state: &State| -> i64 { state.books.markets.iter().map(|row| row.fees).sum() };
+    let fee = fees(after) - fees(before);
+    let holds = is.initial.health().0 >= was.initial.health().0 - fee
+        && is.maintenance.health().0 >= was.maintenance.health().0 - fee;
+    ensure!(holds, "5.7: a close for a fee of {fee}: {was:?} to {is:?}");
+    Ok(())
+}
+
+/// I7 and I8, I6 for the liquidator, and that it costs no more than 8.1 says.
+fn liquidation(
+    action: &Action,
+    (by, whom): (usize, usize),
+    before: &State,
+    after: &State,
+) -> Result<()> {
+    let row = row_of(whom);
+    let (was, is) = (before.assess(row)?, after.assess(row)?);
+    ensure!(
+        was.maintenance.health().0 < 0,
+        "I7: a healthy account was liquidated: {was:?}"
+    );
+    ensure!(
+        is.maintenance.health() > was.maintenance.health(),
+        "I8: health went from {was:?} to {is:?}"
+    );
+    let liquidator = after.assess(row_of(by))?;
+    ensure!(
+        liquidator.initial.health().0 >= 0,
+        "I6: the liquidator ends at {liquidator:?}"
+    );
+    let cost = before.worth(row) - after.worth(row);
+    let Action::Liquidate { market, .. } = action else {
+        return Ok(());
+    };
+    let taken = (size(before, row, *market) - size(after, row, *market)).unsigned_abs();
+    let asset = usize::from(after.books.markets[usize::from(*market)].asset);
+    let notional = (i128::from(taken) * after.books.prices[asset].lot48()) >> 48;
+    ensure!(
+        (-ROUNDING..=notional * MOST_PENALTY / 1_000_000 + ROUNDING).contains(&cost),
+        "8.1: taking a notional of {notional} cost {cost}"
+    );
+    let place = (before.book(), before.now);
+    match crate::judge::overshoot(place, before.margin(row), *market, taken)? {
+        None => Ok(()),
+        Some(what) => bail!("I8: {what}"),
+    }
+}
+
+fn size(state: &State, row: usize, market: u8) -> i64 {
+    let held = state.books.accounts[row].position(market);
+    held.map_or(0, |held| {
+        state.books.markets[usize::from(market)].kept(held)
+    })
+}
+
+/// I7 under batching: whoever was healthy before several steps at one price is not liquidated in them.
+fn batch(steps: &[Action], before: &State, after: &State) -> Result<()> {
+    for step in steps {
+        let (Action::Liquidate { whom, .. } | Action::LiquidateDeposit { whom, .. }) = step else {
+            continue;
+        };
+        let was = before.assess(row_of(*whom))?;
+        ensure!(
+            was.maintenance.health().0 < 0,
+            "I7: a healthy account was liquidated in a batch: {was:?}"
+        );
+    }
+    for step in steps {
+        if let Action::Withdraw { who, .. } | Action::Open { who, .. } = step {
+            let is = after.assess(row_of(*who))?;
+            ensure!(
+                is.maintenance.health().0 >= 0,
+                "I6: a batch with a withdrawal or an order left {is:?}"
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,436 @@
+//! How the next action is chosen: mostly what honest users do, crashes now and then, and
+//! liquidations while there is something to liquidate.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::action::{Action, Attack};
+use super::arena::{
+    ACCOUNTS, ASSETS, LIQUIDATORS, MARKETS, PROVIDERS, TRADERS, first_price, lot_usd, units_worth,
+};
+
+/// What choosing looks at.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    pub price_age_s: i64,
+    /// USD.
+    pub prices: [f64; ASSETS],
+    pub accounts: Vec<AccountView>,
+}
+
+/// One account as the chooser sees it.
+#[derive(Clone, Debug, Default)]
+pub struct AccountView {
+    /// Net asset value, atoms.
+    pub equity: i64,
+    /// Lots in each market.
+    pub sizes: [i64; MARKETS],
+    /// Quote of positions in each market.
+    pub quotes: [i64; MARKETS],
+    pub deposits: Vec<u8>,
+    pub borrows: Vec<u8>,
+    pub is_liquidatable: bool,
+}
+
+impl AccountView {
+    fn held(&self) -> Vec<u8> {
+        let markets = 0..MARKETS as u8;
+        markets
+            .filter(|market| self.sizes[usize::from(*market)] != 0)
+            .collect()
+    }
+
+    /// Markets with a closed position and a loss.
+    fn closed_losses(&self) -> Vec<u8> {
+        let markets = 0..MARKETS;
+        markets
+            .filter(|market| self.sizes[*market] == 0 && self.quotes[*market] < 0)
+            .map(|market| market as u8)
+            .collect()
+    }
+
+    fn tokens(&self) -> Vec<u8> {
+        let deposits = self.deposits.iter().copied();
+        deposits.filter(|bank| *bank != 0).collect()
+    }
+}
+
+/// What the times are like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Usual,
+    /// Prices fall or rise together, so many times more.
+    Crash { mask: u8, falls: bool, left: u32 },
+    /// Nobody liquidates, so many steps more.
+    Asleep { left: u32 },
+    /// Everybody liquidates.
+    Hunt { left: u32 },
+}
+
+/// The source of a sequence.
+#[derive(Debug)]
+pub struct Chooser {
+    random: ChaCha8Rng,
+    phase: Phase,
+}
+
+impl Chooser {
+    pub fn new(seed: u64) -> Self {
+        Self {
+            random: ChaCha8Rng::seed_from_u64(seed),
+            phase: Phase::Usual,
+        }
+    }
+
+    /// The next action.
+    pub fn next(&mut self, view: &View) -> Action {
+        if view.price_age_s > 8 && self.random.random_bool(0.5) {
+            return Action::Publish { mask: u8::MAX };
+        }
+        match self.turn() {
+            Phase::Crash { mask, falls, .. } => self.crash(view, mask, falls),
+            Phase::Asleep { .. } if self.chance(2, 5) => Action::Wait {
+                minutes: self.within(1, 4),
+            },
+            Phase::Asleep { .. } => self.user(view),
+            Phase::Hunt { .. } if self.chance(3, 5) => self.failure(view),
+            Phase::Usual if self.chance(1, 6) => self.failure(view),
+            _ => self.usual(view),
+        }
+    }
+
+    /// The phase of this step, after which another one may begin.
+    fn turn(&mut self) -> Phase {
+        let now = self.phase;
+        self.phase = match now {
+            Phase::Usual if self.chance(1, 120) => Phase::Crash {
+                mask: if self.chance(1, 2) {
+                    0b1111_1110
+                } else {
+                    1 << self.within(1, MARKETS as u64)
+                },
+                falls: self.chance(1, 2),
+                left: self.within(1, 4) as u32,
+            },
+            Phase::Usual => now,
+            Phase::Crash { mask, falls, left } if left > 1 => Phase::Crash {
+                mask,
+                falls,
+                left: left - 1,
+            },
+            Phase::Crash { .. } if self.chance(1, 3) => Phase::Asleep {
+                left: self.within(5, 25) as u32,
+            },
+            Phase::Crash { .. } => Phase::Hunt { left: 60 },
+            Phase::Asleep { left } if left > 1 => Phase::Asleep { left: left - 1 },
+            Phase::Asleep { .. } => Phase::Hunt { left: 60 },
+            Phase::Hunt { left } if left > 1 => Phase::Hunt { left: left - 1 },
+            Phase::Hunt { .. } => Phase::Usual,
+        };
+        now
+    }
+
+    fn crash(&mut self, view: &View, mask: u8, falls: bool) -> Action {
+        if self.chance(1, 4) {
+            return self.user(view);
+        }
+        let size = self.within(50_000, 600_000) as i64;
+        Action::Jump {
+            mask,
+            ppm: if falls { -size } else { size },
+        }
+    }
+
+    /// Anything but failures.
+    fn usual(&mut self, view: &View) -> Action {
+        match self.within(0, 99) {
+            0..=59 => self.user(view),
+            60..=73 => self.drift(view),
+            74 => {
+                let size = self.within(0, 1_200_000) as i64 - 600_000;
+                Action::Jump {
+                    mask: 1 << self.within(1, MARKETS as u64),
+                    ppm: size,
+                }
+            }
+            75 => Action::Widen {
+                asset: self.asset(),
+            },
+            76..=77 => Action::Publish { mask: u8::MAX },
+            78 => Action::Publish {
+                mask: self.within(1, 255) as u8,
+            },
+            79 => Action::Relay {
+                mask: self.within(0, 255) as u8,
+                strict: self.chance(1, 2),
+            },
+            80..=84 => Action::Pass {
+                seconds: self.pick(&[1, 1, 2, 3, 5, 8, 12, 20, 45, 90]),
+            },
+            85 => Action::Wait {
+                minutes: self.within(5, 180),
+            },
+            86 => Action::Conserve,
+            87 => Action::Donate {
+                who: self.account(),
+                asset: self.within(0, ASSETS as u64 - 1) as u8,
+                units: self.within(1, 1_000_000),
+            },
+            88..=90 => self.batch(view),
+            91 => self.blind_liquidation(),
+            _ => self.attack(),
+        }
+    }
+
+    fn user(&mut self, view: &View) -> Action {
+        match self.within(0, 59) {
+            0..=9 => self.deposit(view),
+            10..=19 => self.withdraw(view),
+            20..=44 => self.open(view),
+            45..=57 => self.close(view),
+            _ => Action::Provide {
+                who: self.within(0, PROVIDERS as u64 - 1) as usize,
+                usdc: self.within(1, 200_000),
+            },
+        }
+    }
+
+    /// A step of up to 2%, more often back than away.
+    fn drift(&mut self, view: &View) -> Action {
+        let asset = self.asset();
+        let first = first_price(asset);
+        let size = self.within(0, 20_000) as i64;
+        let up = self.chance(1, 2);
+        let back = view.prices[usize::from(asset)] < first;
+        let up = if self.chance(1, 3) { back } else { up };
+        Action::Move {
+            mask: 1 << asset,
+            ppm: if up { size } else { -size },
+        }
+    }
+
+    /// Several users' steps in one transaction.
+    fn batch(&mut self, view: &View) -> Action {
+        let count = self.within(2, 3);
+        let mut steps: Vec<Action> = Vec::new();
+        for _ in 0..count {
+            let step = if self.chance(1, 4) {
+                self.failure(view)
+            } else {
+                self.user(view)
+            };
+            steps.push(step);
+        }
+        Action::Batch(steps)
+    }
+
+    /// Even traders bring USDC, odd ones tokens: only those can end with a deposit and a loss that a
+    /// liquidator can set against each other. Who is poor mostly pays what he owes and goes on.
+    fn deposit(&mut self, view: &View) -> Action {
+        let needed = |who: usize| if who < TRADERS { 1_000 } else { 500_000 } * 1_000_000;
+        let spare = |who: &usize| view.accounts[*who].equity - needed(*who);
+        let poorest = (0..ACCOUNTS).min_by_key(spare);
+        if let Some(who) = poorest
+            && spare(&who) < 0
+            && self.chance(1, 2)
+        {
+            let fresh = needed(who).unsigned_abs() * self.within(3, 40);
+            let owed = view.accounts[who].equity.min(0).unsigned_abs();
+            return deposit(who, 0, owed + fresh);
+        }
+        let who = self.within(0, TRADERS as u64 - 1) as usize;
+        let asset = if who % 2 == 0 || self.chance(1, 4) { 0 } else { self.asset() };
+        let usd = self.within(10, 30_000) as f64;
+        let units = units_worth(asset, view.prices[usize::from(asset)], usd).max(1);
+        if self.chance(1, 20) {
+            return Action::Deposit {
+                by: self.account(),
+                to: who,
+                asset,
+                units,
+            };
+        }
+        deposit(who, asset, units)
+    }
+
+    /// Mostly from a balance that exists.
+    fn withdraw(&mut self, view: &View) -> Action {
+        let who = self.account();
+        let deposits = &view.accounts[who].deposits;
+        let asset = if deposits.is_empty() || self.chance(1, 10) {
+            self.within(0, ASSETS as u64 - 1) as u8
+        } else {
+            self.pick(deposits)
+        };
+        Action::Withdraw {
+            who,
+            asset,
+            units: self.some_units(view, asset),
+        }
+    }
+
+    /// Everything, dust, or some part of what people have.
+    fn some_units(&mut self, view: &View, asset: u8) -> u64 {
+        let usd = self.within(1, 20_000) as f64;
+        match self.within(0, 5) {
+            0 => u64::MAX,
+            1 => self.within(1, 1_000),
+            2 => self.within(0, u64::MAX / 2),
+            _ => units_worth(asset, view.prices[usize::from(asset)], usd),
+        }
+    }
+
+    /// One to three legs, each up to some multiple of the account's equity, now and then dust.
+    fn open(&mut self, view: &View) -> Action {
+        let who = self.within(0, TRADERS as u64 - 1) as usize;
+        let count = self.pick(&[1, 1, 2, 3]);
+        let first = self.within(0, MARKETS as u64 - 1);
+        let equity = view.accounts[who].equity.max(0) as f64 / 1e6;
+        let most = self.pick(&[0.5, 2.0, 4.0, 8.0]);
+        let mut legs: Vec<(u8, i64)> = Vec::new();
+        for leg in 0..count {
+            let market = ((first + leg) % MARKETS as u64) as u8;
+            let notional = if self.chance(1, 20) {
+                self.within(1, 15) as f64
+            } else {
+                equity * self.random.random_range(0.1..most) / count as f64
+            };
+            let asset = market + 1;
+            let lots = notional / lot_usd(asset, view.prices[usize::from(asset)]);
+            let lots = (lots as i64).clamp(1, 1 << 30);
+            let hedges = leg > 0 && self.chance(1, 2);
+            let sign = if self.chance(1, 2) ^ hedges { 1 } else { -1 };
+            legs.push((market, lots * sign));
+        }
+        Action::Open { who, legs }
+    }
+
+    /// Mostly of a position that exists; more than the whole would cross zero. Liquidators mean to get
+    /// rid of what they took.
+    fn close(&mut self, view: &View) -> Action {
+        let who = match self.within(0, 2) {
+            0 => TRADERS + self.within(0, LIQUIDATORS as u64 - 1) as usize,
+            _ => self.within(0, TRADERS as u64 - 1) as usize,
+        };
+        Action::Close {
+            who,
+            market: self.held_or_any(view, who),
+            percent: self.pick(&[1, 10, 50, 100, 100, 100, 130]),
+        }
+    }
+
+    /// What somebody does about an account below Maintenance; anything else while there is none.
+    fn failure(&mut self, view: &View) -> Action {
+        let accounts = view.accounts.iter().enumerate();
+        let targets: Vec<usize> = accounts
+            .filter(|(_, account)| account.is_liquidatable)
+            .map(|(number, _)| number)
+            .collect();
+        if targets.is_empty() {
+            return self.user(view);
+        }
+        let whom = self.pick(&targets);
+        self.liquidation(view, whom)
+    }
+
+    /// Someone takes a leg of an account below Maintenance; a liquidator, or another trader.
+    fn liquidation(&mut self, view: &View, whom: usize) -> Action {
+        let by = self.liquidator(whom);
+        let account = &view.accounts[whom];
+        let (losses, tokens) = (account.closed_losses(), account.tokens());
+        let takes_deposit = !losses.is_empty() && !tokens.is_empty();
+        if takes_deposit && (account.held().is_empty() || self.chance(1, 2)) {
+            return Action::LiquidateDeposit {
+                by,
+                whom,
+                market: self.pick(&losses),
+                bank: self.pick(&tokens),
+                size: self.size_to_take(1_000_000_000),
+            };
+        }
+        let market = self.held_or_any(view, whom);
+        let whole = account.sizes[usize::from(market)].unsigned_abs();
+        Action::Liquidate {
+            by,
+            whom,
+            market,
+            size: self.size_to_take(whole),
+        }
+    }
+
+    fn blind_liquidation(&mut self) -> Action {
+        Action::Liquidate {
+            by: TRADERS + self.within(0, LIQUIDATORS as u64 - 1) as usize,
+            whom: self.account(),
+            market: self.within(0, MARKETS as u64 - 1) as u8,
+            size: self.within(0, 1_000_000),
+        }
+    }
+
+    /// Mostly a liquidator; oneself is among the attacks.
+    fn liquidator(&mut self, whom: usize) -> usize {
+        let by = if self.chance(9, 10) {
+            TRADERS + self.within(0, LIQUIDATORS as u64 - 1) as usize
+        } else {
+            self.account()
+        };
+        if by == whom { (by + 1) % ACCOUNTS } else { by }
+    }
+
+    fn attack(&mut self) -> Action {
+        let who = self.account();
+        let others = self.within(1, ACCOUNTS as u64 - 1) as usize;
+        Action::Hostile {
+            who,
+            whom: (who + others) % ACCOUNTS,
+            attack: self.pick(&Attack::ALL),
+        }
+    }
+
+    fn size_to_take(&mut self, whole: u64) -> u64 {
+        match self.within(0, 7) {
+            0 => self.within(0, whole.max(1)),
+            1 => whole.div_ceil(2),
+            2 => whole.div_ceil(50),
+            _ => u64::MAX,
+        }
+    }
+
+    fn held_or_any(&mut self, view: &View, who: usize) -> u8 {
+        let held = view.accounts[who].held();
+        if held.is_empty() {
+            return self.within(0, MARKETS as u64 - 1) as u8;
+        }
+        self.pick(&held)
+    }
+
+    /// Any with a market.
+    fn asset(&mut self) -> u8 {
+        self.within(1, MARKETS as u64) as u8
+    }
+
+    fn account(&mut self) -> usize {
+        self.within(0, ACCOUNTS as u64 - 1) as usize
+    }
+
+    fn within(&mut self, least: u64, most: u64) -> u64 {
+        self.random.random_range(least..=most)
+    }
+
+    fn chance(&mut self, of: u32, among: u32) -> bool {
+        self.random.random_ratio(of, among)
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.random.random_range(0..from.len())]
+    }
+}
+
+fn deposit(who: usize, asset: u8, units: u64) -> Action {
+    Action::Deposit {
+        by: who,
+        to: who,
+        asset,
+        units,
+    }
+}

@@ -1,0 +1,270 @@
+//! Carries actions out on the compiled program and checks everything after each.
+
+use anchor_spl::token::spl_token;
+use anyhow::{Context, Result, bail, ensure};
+use keel_sdk::{Instruction, Pubkey, address};
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+
+use super::action::Action;
+use super::arena::{ASSETS, Arena, first_price};
+use super::books::Places;
+use super::check;
+use super::choose::View;
+use super::state::State;
+use crate::vm::Failure;
+
+/// How far from where it began a price may wander.
+const FARTHEST: f64 = 4.0;
+
+/// The group, and its state after the last step.
+#[derive(Debug)]
+pub struct Driver {
+    pub arena: Arena,
+    pub places: Places,
+    pub state: State,
+}
+
+/// What became of a step; the cause of a refusal.
+pub type Outcome = Option<String>;
+
+impl Driver {
+    pub fn new() -> Result<Self> {
+        let arena = Arena::new()?;
+        let places = places(&arena);
+        let state = State::read(&arena, &places);
+        state.books.check().map_err(anyhow::Error::msg)?;
+        Ok(Self {
+            arena,
+            places,
+            state,
+        })
+    }
+
+    pub fn view(&self) -> Result<View> {
+        self.state.view(&self.arena)
+    }
+
+    /// Carries the action out and checks everything; an error begins with the broken invariant.
+    pub fn step(&mut self, action: &Action) -> Result<Outcome> {
+        let sent = self.carry_out(action)?;
+        let after = State::read(&self.arena, &self.places);
+        let before = std::mem::replace(&mut self.state, after);
+        let after = &self.state;
+
+        after.books.check().map_err(anyhow::Error::msg)?;
+        check::tokens(&before.books, &after.books)?;
+        match sent {
+            Ok(()) => {
+                check::accepted(action, &before, after)?;
+                self.check_same_bits(action)?;
+                Ok(None)
+            }
+            Err(failure) => {
+                let cause = cause(&failure);
+                check::is_no_fault(&cause)?;
+                if is_one_transaction(action) {
+                    check::refused(&before, after).with_context(|| format!("refused: {cause}"))?;
+                }
+                Ok(Some(cause))
+            }
+        }
+    }
+
+    fn carry_out(&mut self, action: &Action) -> Result<Result<(), Failure>> {
+        if let Some(happened) = self.happen(action) {
+            return Ok(happened);
+        }
+        let (instructions, keys) = self.instructions(action)?;
+        let keys: Vec<&Keypair> = keys.iter().collect();
+        Ok(self.arena.vm.send(&instructions, &keys).map(drop))
+    }
+
+    /// What nobody signs: time and prices. `None` for anything else.
+    fn happen(&mut self, action: &Action) -> Option<Result<(), Failure>> {
+        let arena = &mut self.arena;
+        Some(match action {
+            Action::Move { mask, ppm } => {
+                shift(arena, *mask, *ppm);
+                arena.vm.pass(1);
+                arena.publish(u8::MAX, None)
+            }
+            // The second print, two seconds after the first, confirms what jumped (2.5).
+            Action::Jump { mask, ppm } => {
+                shift(arena, *mask, *ppm);
+                arena.vm.pass(1);
+                arena.publish(u8::MAX, None).and_then(|()| {
+                    arena.vm.pass(2);
+                    arena.publish(u8::MAX, None)
+                })
+            }
+            Action::Widen { asset } => {
+                arena.vm.pass(1);
+                arena.publish(u8::MAX, Some(*asset))
+            }
+            Action::Publish { mask } => {
+                arena.vm.pass(1);
+                arena.publish(*mask, None)
+            }
+            Action::Pass { seconds } => {
+                arena.vm.pass(*seconds);
+                Ok(())
+            }
+            Action::Wait { minutes } => (0..*minutes).try_for_each(|_| {
+                arena.vm.pass(59);
+                arena.publish(u8::MAX, None)
+            }),
+            _ => return None,
+        })
+    }
+
+    /// What is sent, and who signs.
+    fn instructions(&self, action: &Action) -> Result<(Vec<Instruction>, Vec<Keypair>)> {
+        if let Action::Batch(steps) = action {
+            let mut all = (Vec::new(), Vec::new());
+            for step in steps {
+                let (instructions, keys) = self.instructions(step)?;
+                all.0.extend(instructions);
+                all.1.extend(keys);
+            }
+            return Ok(all);
+        }
+        let (instruction, key) = self.instruction(action)?;
+        Ok((vec![instruction], key.into_iter().collect()))
+    }
+
+    fn instruction(&self, action: &Action) -> Result<(Instruction, Option<Keypair>)> {
+        let arena = &self.arena;
+        let signed = |instruction, who: usize| (instruction, Some(arena.accounts[who].key.insecure_clone()));
+        Ok(match action {
+            Action::Deposit {
+                by,
+                to,
+                asset,
+                units,
+            } => signed(arena.deposit(*by, *to, *asset, *units), *by),
+            Action::Withdraw { who, asset, units } => {
+                signed(arena.withdraw(*who, *who, *asset, *units), *who)
+            }
+            Action::Open { who, legs } => signed(arena.open(*who, legs), *who),
+            Action::Close {
+                who,
+                market,
+                percent,
+            } => {
+                let size = i128::from(self.size(*who, *market));
+                let part = size * i128::from(*percent) / 100;
+                signed(arena.close(*who, *market, -(part as i64)), *who)
+            }
+            Action::Provide { who, usdc } => {
+                let key = arena.providers[*who].insecure_clone();
+                (arena.provide(*who, usdc * 1_000_000, 0), Some(key))
+            }
+            Action::Liquidate {
+                by,
+                whom,
+                market,
+                size,
+            } => signed(arena.liquidate(*by, *whom, *market, None, *size), *by),
+            Action::LiquidateDeposit {
+                by,
+                whom,
+                market,
+                bank,
+                size,
+            } => signed(
+                arena.liquidate(*by, *whom, *market, Some(*bank), *size),
+                *by,
+            ),
+            Action::Donate { who, asset, units } => {
+                signed(self.donation(*who, *asset, *units)?, *who)
+            }
+            Action::Conserve => (arena.conserve(), None),
+            Action::Relay { mask, strict } => {
+                let assets: Vec<u8> = (0..ASSETS as u8)
+                    .filter(|asset| mask >> asset & 1 == 1)
+                    .collect();
+                (arena.relay(&assets, *strict), None)
+            }
+            Action::Hostile { who, whom, attack } => {
+                signed(self.attack(*who, *whom, *attack)?, *who)
+            }
+            other => bail!("{other:?} is signed by nobody"),
+        })
+    }
+
+    /// Lots that an account holds in a market.
+    pub(super) fn size(&self, who: usize, market: u8) -> i64 {
+        let books = &self.state.books;
+        let held = books.accounts[super::state::row_of(who)].position(market);
+        held.map_or(0, |held| books.markets[usize::from(market)].kept(held))
+    }
+
+    fn donation(&self, who: usize, asset: u8, units: u64) -> Result<Instruction> {
+        let token = self.arena.tokens[usize::from(asset)];
+        let owner = self.arena.accounts[who].owner();
+        Ok(spl_token::instruction::transfer(
+            &token.program,
+            &token.account_of(&owner),
+            &address::vault(&self.arena.bank(asset)),
+            &owner,
+            &[],
+            units,
+        )?)
+    }
+
+    /// I10: the program's report and the client's are the same bytes, of the accounts that an action
+    /// is about.
+    fn check_same_bits(&mut self, action: &Action) -> Result<()> {
+        for row in check::parties(action).into_iter().take(2) {
+            let margin = self.places.margins[row];
+            let on_chain = self.arena.report(margin)?;
+            let off_chain = self.state.report(row)?;
+            ensure!(
+                bytemuck::bytes_of(&on_chain) == bytemuck::bytes_of(&off_chain),
+                "I10: the program says {on_chain:?}, the client {off_chain:?}"
+            );
+        }
+        Ok(())
+    }
+}
+
+fn places(arena: &Arena) -> Places {
+    let mints: Vec<Pubkey> = arena.tokens.iter().map(|token| token.mint).collect();
+    let margins: Vec<Pubkey> = arena.accounts.iter().map(|trader| trader.margin).collect();
+    let keys = (arena.keys.group, arena.keys.risk_book);
+    let mut places = Places::new(keys, &mints, arena.pool, &margins);
+    let shares = crate::tokens::classic(places.lp_mint);
+    let mut owners: Vec<Pubkey> = arena.accounts.iter().map(|trader| trader.owner()).collect();
+    owners.extend(arena.providers.iter().map(|key| key.pubkey()));
+    owners.sort();
+    owners.dedup();
+    for owner in owners {
+        for (number, token) in arena.tokens.iter().chain([&shares]).enumerate() {
+            places.wallets.push((number, token.account_of(&owner)));
+        }
+    }
+    places
+}
+
+fn shift(arena: &mut Arena, mask: u8, ppm: i64) {
+    for asset in (0..ASSETS as u8).filter(|asset| mask >> asset & 1 == 1) {
+        let first = first_price(asset);
+        let price = &mut arena.prices[usize::from(asset)];
+        *price = (*price * (1.0 + ppm as f64 / 1e6)).clamp(first / FARTHEST, first * FARTHEST);
+    }
+}
+
+/// Whether nothing of a refused action may have happened.
+fn is_one_transaction(action: &Action) -> bool {
+    !matches!(action, Action::Jump { .. } | Action::Wait { .. })
+}
+
+/// The name of the program's error, else what the runtime says.
+fn cause(failure: &Failure) -> String {
+    let named = failure.logs.iter().find_map(|line| {
+        let rest = line.split("Error Code: ").nth(1)?;
+        rest.split('.').next().map(str::to_owned)
+    });
+    named.unwrap_or_else(|| failure.error.clone())
+}
