@@ -111,8 +111,8 @@ pub(crate) fn overshoot(
         Some((before, after, position.1.size.0.unsigned_abs()))
     };
     let passes = |health: Health| {
-        let end = i128::from(health.requirement.0)
-            * i128::from(1_000_000 + stored.liquidation_buffer);
+        let end =
+            i128::from(health.requirement.0) * i128::from(1_000_000 + stored.liquidation_buffer);
         i128::from(health.equity.0) * 1_000_000 >= end
     };
 

@@ -15,11 +15,25 @@ pub enum Action {
         units: u64,
     },
     /// `u64::MAX` withdraws everything.
-    Withdraw { who: usize, asset: u8, units: u64 },
-    Open { who: usize, legs: Vec<(u8, i64)> },
+    Withdraw {
+        who: usize,
+        asset: u8,
+        units: u64,
+    },
+    Open {
+        who: usize,
+        legs: Vec<(u8, i64)>,
+    },
     /// Per cent of the position; more than 100 would cross zero.
-    Close { who: usize, market: u8, percent: u64 },
-    Provide { who: usize, usdc: u64 },
+    Close {
+        who: usize,
+        market: u8,
+        percent: u64,
+    },
+    Provide {
+        who: usize,
+        usdc: u64,
+    },
     /// Takes a leg of `whom`: a position.
     Liquidate {
         by: usize,
@@ -36,21 +50,42 @@ pub enum Action {
         size: u64,
     },
     /// Tokens sent to a vault past the program.
-    Donate { who: usize, asset: u8, units: u64 },
+    Donate {
+        who: usize,
+        asset: u8,
+        units: u64,
+    },
     Conserve,
     /// Moves the assets of a mask by so many ppm and publishes everything.
-    Move { mask: u8, ppm: i64 },
+    Move {
+        mask: u8,
+        ppm: i64,
+    },
     /// The same, and the second print that confirms what jumped (2.5).
-    Jump { mask: u8, ppm: i64 },
+    Jump {
+        mask: u8,
+        ppm: i64,
+    },
     /// Publishes an asset with a confidence of 3%.
-    Widen { asset: u8 },
+    Widen {
+        asset: u8,
+    },
     /// Publishes the assets of a mask.
-    Publish { mask: u8 },
+    Publish {
+        mask: u8,
+    },
     /// Relays what was posted before: nothing new.
-    Relay { mask: u8, strict: bool },
-    Pass { seconds: i64 },
+    Relay {
+        mask: u8,
+        strict: bool,
+    },
+    Pass {
+        seconds: i64,
+    },
     /// A time in which prices keep coming and do not move.
-    Wait { minutes: u64 },
+    Wait {
+        minutes: u64,
+    },
     Hostile {
         who: usize,
         whom: usize,

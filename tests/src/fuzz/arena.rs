@@ -197,13 +197,8 @@ impl Arena {
             (key, 0)
         };
         let payer = self.vm.payer.pubkey();
-        let create = instruction::create_margin_account(
-            &self.keys,
-            payer,
-            key.pubkey(),
-            sub_id,
-            [0; 32],
-        );
+        let create =
+            instruction::create_margin_account(&self.keys, payer, key.pubkey(), sub_id, [0; 32]);
         self.vm.send(&[create], &[&key])?;
         self.accounts.push(Trader {
             margin: address::margin_account(&self.keys.group, &key.pubkey(), sub_id),
@@ -215,7 +210,11 @@ impl Arena {
         } else {
             0
         };
-        let usd = if number < TRADERS { 20_000.0 } else { 2_000_000.0 };
+        let usd = if number < TRADERS {
+            20_000.0
+        } else {
+            2_000_000.0
+        };
         let units = units_worth(asset, first_price(asset), usd);
         let deposit = self.deposit(number, number, asset, units);
         self.vm.send(&[deposit], &[&key])?;
@@ -270,12 +269,7 @@ impl Arena {
     pub fn post(&mut self, asset: u8, price: f64, conf: f64, publish_time: i64) {
         let source = self.source(asset);
         let e8 = |value: f64| (value * 1e8).round();
-        let update = PriceUpdate::of(
-            source.feed,
-            e8(price) as i64,
-            e8(conf) as u64,
-            publish_time,
-        );
+        let update = PriceUpdate::of(source.feed, e8(price) as i64, e8(conf) as u64, publish_time);
         let account = Account {
             lamports: RENT,
             data: update.to_bytes(),

@@ -22,7 +22,11 @@ impl Driver {
             instruction::open_position(&arena.keys, &arena.trade_keys(who, vec![ETH]), args)
         };
         let open = || arena.open(who, &[(SOL, 100)]);
-        let healthy = !self.state.assess(row_of(whom))?.maintenance.is_liquidatable();
+        let healthy = !self
+            .state
+            .assess(row_of(whom))?
+            .maintenance
+            .is_liquidatable();
         Ok(match attack {
             Attack::LiquidateTheHealthy if healthy => {
                 arena.liquidate(who, whom, SOL, None, u64::MAX)

@@ -114,7 +114,9 @@ impl AccountBook {
                 .collect(),
             positions_end: (
                 usize::from(data[HEAD + 752]) | usize::from(data[HEAD + 753]) << 8,
-                slots().rposition(|slot| slot[0] != 0).map_or(0, |at| at + 1),
+                slots()
+                    .rposition(|slot| slot[0] != 0)
+                    .map_or(0, |at| at + 1),
             ),
         }
     }
@@ -148,7 +150,11 @@ pub struct BankBook {
 impl BankBook {
     /// Native units that shares are: a deposit floor, a borrow (negative) ceil.
     pub fn amount(&self, shares: i64) -> i128 {
-        let index = if shares < 0 { self.borrow_index } else { self.deposit_index };
+        let index = if shares < 0 {
+            self.borrow_index
+        } else {
+            self.deposit_index
+        };
         // Floor of a negative number is the ceil of what is owed.
         (i128::from(shares) * i128::from(index)) >> 48
     }
@@ -303,7 +309,10 @@ impl Books {
                 .chunks_exact(2)
                 .map(|pair| BankBook::read(pair[0], pair[1]))
                 .collect(),
-            markets: market_data.iter().map(|data| MarketBook::read(data)).collect(),
+            markets: market_data
+                .iter()
+                .map(|data| MarketBook::read(data))
+                .collect(),
             pool: PoolBook {
                 shares: unsigned(pool, HEAD + 104),
                 locked: unsigned(pool, HEAD + 112),
@@ -311,7 +320,10 @@ impl Books {
                 // An SPL mint's supply is at byte 36.
                 supply: unsigned(fixed[2], 36),
             },
-            accounts: margin_data.iter().map(|data| AccountBook::read(data)).collect(),
+            accounts: margin_data
+                .iter()
+                .map(|data| AccountBook::read(data))
+                .collect(),
             tokens,
         }
     }
@@ -369,7 +381,10 @@ impl Books {
         require(long == short, || {
             format!("I3: market {index}: open interest, {market:?}")
         })?;
-        let held = self.accounts.iter().filter_map(|account| account.position(index));
+        let held = self
+            .accounts
+            .iter()
+            .filter_map(|account| account.position(index));
         let mut sums = [0i128; 2];
         let mut legs = 0;
         for position in held {
@@ -395,9 +410,16 @@ impl Books {
 
     /// The quotes of I2, carry included.
     fn check_quotes(&self, index: u8, market: &MarketBook) -> Result<(), String> {
-        let held = self.accounts.iter().filter_map(|account| account.position(index));
+        let held = self
+            .accounts
+            .iter()
+            .filter_map(|account| account.position(index));
         let quotes: i128 = held.map(|position| i128::from(position.quote)).sum();
-        let strays: i128 = market.stray_quote.iter().map(|quote| i128::from(*quote)).sum();
+        let strays: i128 = market
+            .stray_quote
+            .iter()
+            .map(|quote| i128::from(*quote))
+            .sum();
         require(quotes + strays == i128::from(market.quote_sum), || {
             format!("I2: market {index}: quotes sum to {quotes}, strays' to {strays}, {market:?}")
         })?;
@@ -453,7 +475,11 @@ fn require(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
 
 /// An SPL token account's amount is at byte 64; nothing for an account that does not exist.
 fn token_amount(data: &[u8]) -> u64 {
-    if data.len() < 72 { 0 } else { unsigned(data, 64) }
+    if data.len() < 72 {
+        0
+    } else {
+        unsigned(data, 64)
+    }
 }
 
 fn word(data: &[u8], at: usize) -> u32 {

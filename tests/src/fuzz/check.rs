@@ -16,7 +16,13 @@ const ROUNDING: i128 = 2;
 
 /// The program may refuse anything, but never fail.
 pub fn is_no_fault(cause: &str) -> Result<()> {
-    let faults = ["panicked", "exceeded", "ProgramFailedToComplete", "Broken", "overflow"];
+    let faults = [
+        "panicked",
+        "exceeded",
+        "ProgramFailedToComplete",
+        "Broken",
+        "overflow",
+    ];
     ensure!(
         !faults.iter().any(|fault| cause.contains(fault)),
         "I14: the program failed instead of refusing: {cause}"
@@ -130,7 +136,13 @@ fn untouched(action: &Action, before: &State, after: &State) -> Result<()> {
         );
     }
     let (banks, markets) = ledgers(action);
-    for (index, (was, is)) in before.books.banks.iter().zip(&after.books.banks).enumerate() {
+    for (index, (was, is)) in before
+        .books
+        .banks
+        .iter()
+        .zip(&after.books.banks)
+        .enumerate()
+    {
         ensure!(
             was == is || banks.contains(&(index as u8)),
             "bystander: bank {index} changed from {was:?} to {is:?}"
@@ -148,7 +160,13 @@ fn untouched(action: &Action, before: &State, after: &State) -> Result<()> {
 
 /// Indices never fall (7.1).
 fn indices(before: &State, after: &State) -> Result<()> {
-    for (index, (was, is)) in before.books.banks.iter().zip(&after.books.banks).enumerate() {
+    for (index, (was, is)) in before
+        .books
+        .banks
+        .iter()
+        .zip(&after.books.banks)
+        .enumerate()
+    {
         ensure!(
             is.deposit_index >= was.deposit_index && is.borrow_index >= was.borrow_index,
             "7.1: the indices of bank {index} fell from {was:?} to {is:?}"
@@ -171,7 +189,13 @@ fn vaults(action: &Action, before: &State, after: &State) -> Result<()> {
         }
         _ => (0, Some(0)),
     };
-    for (index, (was, is)) in before.books.banks.iter().zip(&after.books.banks).enumerate() {
+    for (index, (was, is)) in before
+        .books
+        .banks
+        .iter()
+        .zip(&after.books.banks)
+        .enumerate()
+    {
         let moved = i128::from(is.vault) - i128::from(was.vault);
         let tracked = i128::from(is.tracked) - i128::from(was.tracked);
         let holds = match (index == usize::from(asset), expected) {
@@ -197,7 +221,9 @@ fn vaults(action: &Action, before: &State, after: &State) -> Result<()> {
 fn shares(action: &Action, before: &State, after: &State) -> Result<()> {
     let (was, is) = (before.books.pool, after.books.pool);
     let provides = match action {
-        Action::Batch(steps) => steps.iter().any(|step| matches!(step, Action::Provide { .. })),
+        Action::Batch(steps) => steps
+            .iter()
+            .any(|step| matches!(step, Action::Provide { .. })),
         Action::Provide { .. } => true,
         _ => false,
     };
@@ -242,7 +268,10 @@ fn deposit(before: &State, after: &State, row: usize) -> Result<()> {
 /// owes nothing.
 fn withdrawal(after: &State, row: usize) -> Result<()> {
     let account = &after.books.accounts[row];
-    let owes = account.positions.iter().any(|held| held.size != 0 || held.quote < 0)
+    let owes = account
+        .positions
+        .iter()
+        .any(|held| held.size != 0 || held.quote < 0)
         || account.balances.iter().any(|(_, shares)| *shares < 0);
     let left = after.assess_with(row, InitialTerms::WITHDRAWAL)?;
     ensure!(

@@ -60,11 +60,19 @@ impl AccountView {
 enum Phase {
     Usual,
     /// Prices fall or rise together, so many times more.
-    Crash { mask: u8, falls: bool, left: u32 },
+    Crash {
+        mask: u8,
+        falls: bool,
+        left: u32,
+    },
     /// Nobody liquidates, so many steps more.
-    Asleep { left: u32 },
+    Asleep {
+        left: u32,
+    },
     /// Everybody liquidates.
-    Hunt { left: u32 },
+    Hunt {
+        left: u32,
+    },
 }
 
 /// The source of a sequence.
@@ -239,7 +247,11 @@ impl Chooser {
             return deposit(who, 0, owed + fresh);
         }
         let who = self.within(0, TRADERS as u64 - 1) as usize;
-        let asset = if who % 2 == 0 || self.chance(1, 4) { 0 } else { self.asset() };
+        let asset = if who % 2 == 0 || self.chance(1, 4) {
+            0
+        } else {
+            self.asset()
+        };
         let usd = self.within(10, 30_000) as f64;
         let units = units_worth(asset, view.prices[usize::from(asset)], usd).max(1);
         if self.chance(1, 20) {
@@ -286,7 +298,7 @@ impl Chooser {
         let count = self.pick(&[1, 1, 2, 3]);
         let first = self.within(0, MARKETS as u64 - 1);
         let equity = view.accounts[who].equity.max(0) as f64 / 1e6;
-        let most = self.pick(&[0.5, 2.0, 4.0, 8.0]);
+        let most = self.pick(&[0.3, 1.0, 2.0, 4.0]);
         let mut legs: Vec<(u8, i64)> = Vec::new();
         for leg in 0..count {
             let market = ((first + leg) % MARKETS as u64) as u8;

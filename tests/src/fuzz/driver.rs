@@ -135,7 +135,8 @@ impl Driver {
 
     fn instruction(&self, action: &Action) -> Result<(Instruction, Option<Keypair>)> {
         let arena = &self.arena;
-        let signed = |instruction, who: usize| (instruction, Some(arena.accounts[who].key.insecure_clone()));
+        let signed =
+            |instruction, who: usize| (instruction, Some(arena.accounts[who].key.insecure_clone()));
         Ok(match action {
             Action::Deposit {
                 by,

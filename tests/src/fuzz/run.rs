@@ -1,13 +1,14 @@
 //! Sequences from a seed, replays of a file, and the shortest replay of a failure.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
 use super::action::Action;
 use super::choose::Chooser;
-use super::driver::Driver;
+use super::driver::{Driver, Outcome};
 
 /// How often an action was accepted and refused, and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,7 +47,11 @@ impl Tallies {
 
 impl std::fmt::Display for Tallies {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(out, "{:<28} {:>9} {:>9}  why", "action", "accepted", "refused")?;
+        writeln!(
+            out,
+            "{:<28} {:>9} {:>9}  why",
+            "action", "accepted", "refused"
+        )?;
         for (name, tally) in &self.0 {
             let refused: u64 = tally.refused.values().sum();
             let mut causes: Vec<(&String, &u64)> = tally.refused.iter().collect();
@@ -81,17 +86,17 @@ impl Broken {
     }
 }
 
-/// Runs a seed for so many steps. `progress` sees the tallies now and then.
+/// Runs a seed for so many steps, or until `goes_on`, which is asked after each, says no.
 pub fn sequence(
     seed: u64,
     steps: u64,
-    mut progress: impl FnMut(u64),
+    mut goes_on: impl FnMut() -> bool,
 ) -> Result<(Tallies, Option<Broken>)> {
     let mut driver = Driver::new()?;
     let mut chooser = Chooser::new(seed);
     let mut tallies = Tallies::default();
     let mut actions: Vec<Action> = Vec::new();
-    for step in 0..steps {
+    for _ in 0..steps {
         let action = chooser.next(&driver.view()?);
         actions.push(action.clone());
         match driver.step(&action) {
@@ -101,20 +106,71 @@ pub fn sequence(
                 return Ok((tallies, Some(Broken { actions, what })));
             }
         }
-        progress(step + 1);
+        if !goes_on() {
+            break;
+        }
     }
     Ok((tallies, None))
 }
 
-/// Runs a list of actions in a fresh group: what broke, if something did.
-pub fn replay(actions: &[Action]) -> Result<Option<Broken>> {
+/// Runs as many seeds as threads, from `seed` on, so many steps together; all stop with the first that
+/// breaks something. `progress` sees the steps done a few times a second.
+pub fn sequences(
+    seed: u64,
+    steps: u64,
+    threads: u64,
+    progress: impl Fn(u64),
+) -> Result<(Tallies, Option<(u64, Broken)>)> {
+    let (done, stopped) = (AtomicU64::new(0), AtomicBool::new(false));
+    let run = |thread: u64| {
+        let share = steps / threads + u64::from(thread < steps % threads);
+        let goes_on = || {
+            done.fetch_add(1, Ordering::Relaxed);
+            !stopped.load(Ordering::Relaxed)
+        };
+        let outcome = sequence(seed.wrapping_add(thread), share, goes_on);
+        if !matches!(outcome, Ok((_, None))) {
+            stopped.store(true, Ordering::Relaxed);
+        }
+        outcome
+    };
+    let outcomes: Vec<_> = std::thread::scope(|scope| {
+        let run = &run;
+        let handles: Vec<_> = (0..threads)
+            .map(|thread| scope.spawn(move || run(thread)))
+            .collect();
+        while handles.iter().any(|handle| !handle.is_finished()) {
+            std::thread::sleep(Duration::from_millis(200));
+            progress(done.load(Ordering::Relaxed));
+        }
+        handles.into_iter().map(|handle| handle.join()).collect()
+    });
+    let (mut all, mut first) = (Tallies::default(), None);
+    for (thread, outcome) in outcomes.into_iter().enumerate() {
+        let outcome = outcome.map_err(|_| anyhow::anyhow!("a sequence panicked"))?;
+        let (tallies, broken) = outcome?;
+        all.add(&tallies);
+        first = first.or(broken.map(|broken| (seed.wrapping_add(thread as u64), broken)));
+    }
+    Ok((all, first))
+}
+
+/// Runs a list of actions in a fresh group: what broke, if something did. `seen` is told what became
+/// of each.
+pub fn replay(
+    actions: &[Action],
+    mut seen: impl FnMut(usize, &Action, &Outcome),
+) -> Result<Option<Broken>> {
     let mut driver = Driver::new()?;
     for (number, action) in actions.iter().enumerate() {
-        if let Err(error) = driver.step(action) {
-            return Ok(Some(Broken {
-                actions: actions[..=number].to_vec(),
-                what: format!("{error:#}"),
-            }));
+        match driver.step(action) {
+            Ok(outcome) => seen(number, action, &outcome),
+            Err(error) => {
+                return Ok(Some(Broken {
+                    actions: actions[..=number].to_vec(),
+                    what: format!("{error:#}"),
+                }));
+            }
         }
     }
     Ok(None)
@@ -123,7 +179,7 @@ pub fn replay(actions: &[Action]) -> Result<Option<Broken>> {
 /// A shorter sequence that breaks the same, found by leaving out chunks of halving length; stops when
 /// no single action can be left out, or when the time is up.
 pub fn shorten(broken: &Broken, time: Duration) -> Result<Broken> {
-    shorten_with(broken, time, replay)
+    shorten_with(broken, time, |actions| replay(actions, |_, _, _| {}))
 }
 
 fn shorten_with(
