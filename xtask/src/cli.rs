@@ -78,6 +78,13 @@ pub enum Command {
     #[command(after_help = "Examples:\n  cargo xtask idl\n  cargo xtask idl --check")]
     Idl(IdlArgs),
 
+    /// Match the specification's clauses with the tests that name them (docs/spec.md)
+    ///
+    /// Fails when a clause has no test. A test names a clause at the head of its comment, as
+    /// `/// 8.5: ...`, or in brackets.
+    #[command(after_help = "Examples:\n  cargo xtask spec\n  cargo xtask spec --check")]
+    Spec(SpecArgs),
+
     /// Check formatting, clippy and the house rules
     ///
     /// House rules: files up to 600 lines (tests 1,000), functions up to 70, no `unwrap` in
@@ -161,6 +168,13 @@ pub struct FuzzArgs {
 #[derive(Debug, Args)]
 pub struct IdlArgs {
     /// Fail when the committed IDL is not what the program gives now; writes nothing
+    #[arg(long)]
+    pub check: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SpecArgs {
+    /// Fail when docs/spec.md is not what clauses and tests give now; writes nothing
     #[arg(long)]
     pub check: bool,
 }

@@ -6,6 +6,11 @@ use anyhow::{Context, Result, bail};
 
 use crate::build::grouped;
 
+/// Rows of transactions' sizes begin with it.
+const SIZE: &str = "size::";
+/// The largest transaction that the network takes, bytes.
+const LARGEST_TRANSACTION: u64 = 1_232;
+
 /// Units by instruction and shape. Each instruction has the shape `worst`, its largest figure.
 pub type Figures = BTreeMap<String, BTreeMap<String, u64>>;
 
@@ -69,6 +74,9 @@ pub fn from_json(text: &str) -> Result<Figures> {
     }
 
     for (instruction, shapes) in &mut figures {
+        if instruction.starts_with(SIZE) {
+            continue;
+        }
         let given = shapes.remove(WORST);
         let largest = shapes.values().copied().max().or(given);
         let Some(largest) = largest else {
@@ -149,13 +157,93 @@ pub fn render(figures: &Figures, toolchain: &str) -> String {
     );
 
     for (instruction, shapes) in figures {
+        if instruction.starts_with(SIZE) {
+            continue;
+        }
         let mut ordered: Vec<(&String, &u64)> = shapes.iter().collect();
         ordered.sort_by_key(|(shape, _)| (shape_rank(shape), shape.as_str()));
         for (shape, &units) in ordered {
             page.push_str(&row(instruction, shape, units));
         }
     }
+    sizes(figures, &mut page);
+    throughput(figures, &mut page);
     page
+}
+
+/// Blocks a second, in tenths: one each 400 ms.
+const BLOCKS_PER_10_S: u64 = 25;
+/// Units of one block in which one account may be written, before and since blocks of 100 million.
+const ACCOUNT_UNITS: [u64; 2] = [24_000_000, 40_000_000];
+/// What the scheduler counts besides the units used: for an account that is written, and a signature.
+const LOCK_UNITS: u64 = 300;
+const SIGNATURE_UNITS: u64 = 720;
+
+/// What one account that all of them write lets through in a second: a pool for orders, an account
+/// of its own for most else.
+fn throughput(figures: &Figures, page: &mut String) {
+    let sized: Vec<(&str, u64)> = (figures.iter())
+        .filter_map(|(name, row)| Some((name.strip_prefix(SIZE)?, row)))
+        .filter_map(|(name, row)| {
+            let units = figures.get(name)?;
+            let units = units.get("linear").or_else(|| units.get(WORST))?;
+            let of = |shape: &str| row.get(shape).copied().unwrap_or_default();
+            let shell = of("writable") * LOCK_UNITS + of("signatures") * SIGNATURE_UNITS;
+            Some((name, units + shell))
+        })
+        .collect();
+    if sized.is_empty() {
+        return;
+    }
+    page.push_str(
+        "\n## Through one account\n\nHow many a second one account lets through that all of them write, at 24 and at 40 \
+         million units per account and block and 2.5 blocks a second: units as measured (`linear` where there is such a \
+         shape), 300 for each account written and 720 for each signature. [scaling.md](scaling.md) says which account that \
+         is.\n\n| instruction | units counted | a second, at 24 million | at 40 million |\n|---|---:|---:|---:|\n",
+    );
+    for (name, units) in sized {
+        let [before, since] = ACCOUNT_UNITS.map(|most| most / units.max(1) * BLOCKS_PER_10_S / 10);
+        let _ = writeln!(
+            page,
+            "| `{name}` | {} | {} | {} |",
+            grouped(units),
+            grouped(before),
+            grouped(since)
+        );
+    }
+}
+
+/// How large the transactions are: the largest that was measured of each instruction.
+fn sizes(figures: &Figures, page: &mut String) {
+    let rows = || {
+        figures
+            .iter()
+            .filter_map(|(name, row)| Some((name.strip_prefix(SIZE)?, row)))
+    };
+    if rows().next().is_none() {
+        return;
+    }
+    page.push_str(
+        "\n## Transaction sizes\n\nThe largest transaction measured of each instruction, with its compute-budget \
+         instruction and all signatures; the network takes 1,232 bytes. With a lookup table every account that neither \
+         signs nor is called takes one byte.\n\n| instruction | accounts | bytes | with a lookup table |\n\
+         |---|---:|---:|---:|\n",
+    );
+    for (name, row) in rows() {
+        let of = |shape: &str| row.get(shape).copied().unwrap_or_default();
+        let mark = if of("bytes") > LARGEST_TRANSACTION {
+            " (table needed)"
+        } else {
+            ""
+        };
+        let _ = writeln!(
+            page,
+            "| `{name}` | {} | {}{mark} | {} |",
+            of("accounts"),
+            grouped(of("bytes")),
+            grouped(of("bytes_with_table"))
+        );
+    }
 }
 
 const TOOLCHAIN_LABEL: &str = "Toolchain: ";

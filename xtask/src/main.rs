@@ -1,4 +1,4 @@
-//! Keel's own commands: `cargo xtask build | test | demo | bench | vectors | fuzz | idl | lint`.
+//! Keel's own commands: `cargo xtask build | test | demo | bench | vectors | fuzz | idl | spec | lint`.
 //!
 //! Exit status: 0 when the command did what its name says, 1 when it failed, 2 for bad arguments.
 //! Progress goes to stderr; stdout carries only what the programs run here print themselves.
@@ -14,6 +14,7 @@ mod lint;
 mod process;
 mod rules;
 mod source;
+mod spec;
 mod test;
 mod vectors;
 
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Command::Vectors(args) => vectors::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Idl(args) => idl::run(&args).map(|()| 0),
+        Command::Spec(args) => spec::run(&args).map(|()| 0),
         Command::Lint(args) => lint::run(&args).map(|()| 0),
     };
 

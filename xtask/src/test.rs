@@ -11,9 +11,10 @@ use anyhow::{Context, Result};
 use crate::{
     bench,
     build::{self, CONFORMANCE, KEEL, PROBE},
-    cli::IdlArgs,
+    cli::{IdlArgs, SpecArgs},
     idl, lint,
     process::{Step, cargo, require_native_tools, shown},
+    spec,
 };
 
 /// Tests counted over all `test result:` lines; a failed step that is no test adds one to failed.
@@ -96,6 +97,7 @@ fn run_on_bytecode(deploy_dir: &Path, tally: &mut Tally) {
     tally.record("cargo test", tests);
 
     tally.record("compute units", bench::check_built(deploy_dir));
+    tally.record("specification", spec::run(&SpecArgs { check: true }));
     tally.record("IDL", idl::run(&IdlArgs { check: true }));
 }
 

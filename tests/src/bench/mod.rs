@@ -10,6 +10,7 @@ mod listing;
 mod report;
 mod risk;
 mod shape;
+mod sizes;
 mod stage;
 mod trade;
 
@@ -29,6 +30,7 @@ use stage::Stage;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     units: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
+    sizes: sizes::Sizes,
 }
 
 impl Figures {
@@ -37,6 +39,14 @@ impl Figures {
             .entry(instruction)
             .or_default()
             .insert(shape, units);
+    }
+
+    /// Takes the sizes of what a stage sent; of each instruction the largest is kept.
+    fn take_sizes(&mut self, stage: &Stage) {
+        for (name, size) in stage.sizes.borrow().iter() {
+            let kept = self.sizes.entry(*name).or_default();
+            *kept = (*kept).max(*size);
+        }
     }
 
     /// The figure of an instruction in a shape.
@@ -62,6 +72,9 @@ pub fn measure() -> anyhow::Result<Figures> {
 
     engine::measure(&mut figures, &mut linear)?;
 
+    figures.take_sizes(&typical);
+    figures.take_sizes(&linear);
+
     let wide = Stage::build(WIDE_POOL)?;
     trade::measure_orders(&mut figures, &wide)?;
 
@@ -85,6 +98,7 @@ fn passes(
     instruction: Instruction,
     signers: &[&Keypair],
 ) -> anyhow::Result<Sent> {
+    stage.note_size(name, &instruction);
     stage
         .vm
         .simulate(&[instruction], signers)

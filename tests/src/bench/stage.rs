@@ -1,5 +1,6 @@
 //! A group of any size, with accounts that hold as much as a shape asks for.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use anyhow::Context;
@@ -13,6 +14,7 @@ use solana_signer::Signer;
 
 use super::accounts::{edit, edit_margin};
 use super::shape::Shape;
+use super::sizes::{self, Sizes};
 use crate::operator::{create_book_account, signers};
 use crate::prices::PriceUpdate;
 use crate::tokens::{RENT, classic, mint_account, token_account};
@@ -60,9 +62,21 @@ pub struct Stage {
     pub provider: Keypair,
     /// Units of everything that the building created.
     pub created: BTreeMap<&'static str, Vec<u64>>,
+    /// How large the largest transaction of each instruction was.
+    pub sizes: RefCell<Sizes>,
 }
 
 impl Stage {
+    /// Remembers how large an instruction's transaction is, where it is the largest yet.
+    pub fn note_size(&self, name: &'static str, instruction: &Instruction) {
+        let Some(size) = sizes::measure(instruction, &self.vm.payer.pubkey()) else {
+            return;
+        };
+        let mut sizes = self.sizes.borrow_mut();
+        let kept = sizes.entry(name).or_default();
+        *kept = (*kept).max(size);
+    }
+
     pub fn build(shape: Shape) -> anyhow::Result<Self> {
         let mut stage = Self::listed(shape)?;
         stage.vm.pass(keel_state::LISTING_PERIOD_S);
@@ -103,6 +117,7 @@ impl Stage {
             liquidator: of(&owners[1]),
             provider: keypair(1_003),
             created: BTreeMap::new(),
+            sizes: RefCell::default(),
             vm,
             shape,
             keys,

@@ -12,6 +12,7 @@ mod differential;
 mod examples;
 mod fill;
 mod hedges;
+mod holes;
 mod interest;
 mod jumps;
 mod kept;
