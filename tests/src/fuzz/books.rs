@@ -482,18 +482,18 @@ fn token_amount(data: &[u8]) -> u64 {
     }
 }
 
-fn word(data: &[u8], at: usize) -> u32 {
+pub(super) fn word(data: &[u8], at: usize) -> u32 {
     let mut bytes = [0; 4];
     bytes.copy_from_slice(&data[at..at + 4]);
     u32::from_le_bytes(bytes)
 }
 
-fn unsigned(data: &[u8], at: usize) -> u64 {
+pub(super) fn unsigned(data: &[u8], at: usize) -> u64 {
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&data[at..at + 8]);
     u64::from_le_bytes(bytes)
 }
 
-fn signed(data: &[u8], at: usize) -> i64 {
+pub(super) fn signed(data: &[u8], at: usize) -> i64 {
     unsigned(data, at).cast_signed()
 }

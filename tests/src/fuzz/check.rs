@@ -107,6 +107,8 @@ pub fn accepted(action: &Action, before: &State, after: &State) -> Result<()> {
     shares(action, before, after)?;
     for row in parties(action) {
         same_worth(after, row)?;
+        same_health(before, row)?;
+        same_health(after, row)?;
     }
     match action {
         Action::Deposit { to, .. } => deposit(before, after, row_of(*to)),
@@ -251,6 +253,30 @@ fn same_worth(state: &State, row: usize) -> Result<()> {
     ensure!(
         (ours - theirs).abs() <= ROUNDING * (legs + 1),
         "4.2: row {row} is worth {ours} atoms, the engine says {theirs}: {account:?}"
+    );
+    Ok(())
+}
+
+/// 5.5: the engine's Maintenance is what the specification gives, worked out anew.
+fn same_health(state: &State, row: usize) -> Result<()> {
+    let ours = state.estimate(row);
+    let theirs = state.assess(row)?;
+    // Prices are floored to 30 bits, and each of the engine's roundings is an atom.
+    let room = 64.0 + ours.scale * 1e-8;
+    let worth = theirs.net_asset_value.0 as f64;
+    ensure!(
+        (ours.worth - worth).abs() <= room,
+        "4.2: row {row}: {ours:?}, the engine finds {theirs:?}"
+    );
+    if !ours.is_sound {
+        return Ok(());
+    }
+    let found = theirs.maintenance;
+    let equity = (ours.equity - found.equity.0 as f64).abs();
+    let requirement = (ours.requirement - found.requirement.0 as f64).abs();
+    ensure!(
+        equity <= room && requirement <= room,
+        "5.5: row {row}: {ours:?}, the engine finds {theirs:?}"
     );
     Ok(())
 }

@@ -13,6 +13,7 @@ mod books;
 pub mod check;
 mod choose;
 mod driver;
+mod margin;
 pub mod run;
 mod state;
 

@@ -10,6 +10,7 @@ use solana_account::Account;
 use super::arena::{ACCOUNTS, ASSETS, Arena, MARKETS};
 use super::books::{Books, Places};
 use super::choose::{AccountView, View};
+use super::margin::{Estimate, Terms};
 
 /// Row of the pool among the margin accounts.
 pub const POOL_ROW: usize = 0;
@@ -87,6 +88,12 @@ impl State {
     /// What an account is worth by the books' own arithmetic, atoms.
     pub fn worth(&self, row: usize) -> i128 {
         self.books.worth(&self.books.accounts[row])
+    }
+
+    /// What an account is worth, has and needs, worked out anew from the specification.
+    pub fn estimate(&self, row: usize) -> Estimate {
+        let terms = Terms::read(self.book(), ASSETS, self.now);
+        terms.estimate(&self.books, &self.books.accounts[row])
     }
 
     /// What choosing looks at.
