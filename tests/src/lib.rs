@@ -15,6 +15,7 @@
 mod artifacts;
 mod attack;
 pub mod bench;
+mod delegation;
 pub mod fuzz;
 mod judge;
 mod ledger;
@@ -28,6 +29,7 @@ mod world;
 
 pub use artifacts::{ArtifactMissing, program_file};
 pub use attack::{account, code, expect_error};
+pub use delegation::Side;
 pub use ledger::{AccountRow, BankRow, Ledger, MarketRow, Places, PoolRow};
 pub use prices::PriceUpdate;
 pub use risk_program::RiskProgram;

@@ -304,7 +304,7 @@ impl World {
     /// The accounts of an order on these assets' markets.
     pub fn trade_keys(&self, trader: &Trader, assets: &[Asset]) -> TradeKeys {
         TradeKeys {
-            owner: trader.owner(),
+            authority: trader.owner(),
             margin: trader.margin,
             pool: self.pool,
             markets: assets.iter().map(|asset| market(*asset)).collect(),

@@ -165,7 +165,7 @@ impl Chain {
 
     fn trade_keys(&self, owner: &Keypair) -> TradeKeys {
         TradeKeys {
-            owner: owner.pubkey(),
+            authority: owner.pubkey(),
             margin: address::margin_account(&self.keys.group, &owner.pubkey(), 0),
             pool: address::pool(&self.keys.group, 0),
             markets: vec![market(Asset::Sol)],

@@ -146,4 +146,12 @@ pub enum RiskError {
     },
     /// More would leave the bank today than may: take less, or queue.
     OutflowCap { available: u64, asked: u64 },
+    /// The delegate's grant has run out: the owner may grant anew.
+    GrantExpired { expiry: i64 },
+    /// The delegate may not trade this market: the owner may, or grant it.
+    NotGranted { instrument: u8 },
+    /// The delegate's budget is spent: trade less or wait, it refills by the second.
+    GrantSpent { available: u64, asked: u64 },
+    /// The account's equity would end below the floor of the delegate's grant: only the owner may trade.
+    BelowGrantFloor { equity: Atoms, floor: Atoms },
 }

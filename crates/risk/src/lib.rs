@@ -11,6 +11,7 @@
 //! - [`fitness`]: which prices serve which plan (2.6).
 //! - [`fill`], [`order`], [`cash`], [`pool`], [`failure`]: plans, each a delta that is judged
 //!   before it is applied (5.7, 8.1, 8.2, 10).
+//! - [`delegate`]: what an owner lets another key trade (11).
 //! - [`outlook`]: buying power, liquidation prices, projected margin, for clients (5.10).
 //!
 //! Judging never fails: it saturates. Plans refuse with a [`RiskError`] that says what to do.
@@ -21,6 +22,7 @@ pub mod black76;
 pub mod book;
 pub mod carry;
 pub mod cash;
+pub mod delegate;
 pub mod error;
 pub mod failure;
 pub mod fill;
@@ -44,6 +46,7 @@ pub mod units;
 pub use book::*;
 pub use carry::*;
 pub use cash::*;
+pub use delegate::*;
 pub use error::RiskError;
 pub use failure::*;
 pub use fill::*;

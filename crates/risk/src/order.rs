@@ -89,10 +89,20 @@ pub struct Parties<'a, T, M> {
     pub maker: &'a M,
 }
 
+/// Who sends an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authority {
+    Owner,
+    /// Every fill is within `max_close_slip` of the mark, whatever its intent and the price's tier
+    /// (11.1); the rest of his rules are [`crate::plan_delegated`]'s.
+    Delegate,
+}
+
 /// What is asked of an order besides its legs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrderTerms {
     pub intent: Intent,
+    pub authority: Authority,
     pub pool: PoolTerms,
 }
 
@@ -129,7 +139,7 @@ pub fn plan_order<B: Book, T: Legs, M: Legs>(
         .zip(buffers.maker.iter_mut());
     let mut fees = 0i64;
     for (order, ((filled, taker_leg), maker_leg)) in orders.iter().zip(slots) {
-        let fill = fill_leg(book, parties, order, terms.intent)?;
+        let fill = fill_leg(book, parties, order, terms)?;
         fees = fees.saturating_add(fill.plan.fee.0);
         *taker_leg = (order.taker_slot, fill.plan.taker_after);
         *maker_leg = (order.maker_slot, fill.plan.maker_after);
@@ -163,7 +173,9 @@ fn fill_leg<B: Book, T: Legs, M: Legs>(
     book: &B,
     parties: &Parties<'_, T, M>,
     order: &Order,
-    intent: Intent,
+    OrderTerms {
+        intent, authority, ..
+    }: OrderTerms,
 ) -> Result<LegFill, RiskError> {
     let Parties { taker, maker } = *parties;
     let terms = book.instrument(order.instrument);
@@ -184,6 +196,10 @@ fn fill_leg<B: Book, T: Legs, M: Legs>(
     );
     // At a bound that is worse for him an exit goes as far as the bound.
     let (spread, most) = (spread.max(distance), most.max(distance));
+    let most = match authority {
+        Authority::Owner => most,
+        Authority::Delegate => Ppm(asset.range.0 / 4),
+    };
     let amount = fill_amount(order.size, terms.mark, spread)?;
     check_limit(order.size, amount, terms.mark, order.limit_price)?;
     check_slip(order.size, amount, terms.mark, most)?;

@@ -18,6 +18,7 @@ extern crate alloc;
 mod layout;
 mod apply;
 mod bank;
+mod delegate;
 mod group;
 mod margin_account;
 mod market;

@@ -305,6 +305,13 @@ impl<'a> MarginView<'a> {
         self.positions.len()
     }
 
+    /// Whether the account holds nothing: no share of any bank, and no position slot in use.
+    pub fn is_empty(&self) -> bool {
+        let without_shares = |balance: &Balance| balance.shares == 0;
+        self.account.balances.iter().all(without_shares)
+            && self.positions.iter().all(|position| position.used == 0)
+    }
+
     /// Where the account holds this bank.
     pub fn balance_slot(&self, bank: u8) -> Option<usize> {
         self.account

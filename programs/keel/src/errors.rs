@@ -29,7 +29,7 @@ macro_rules! errors {
 errors! {
     own {
         NotAdmin = "the signer is not the group's administrator: sign with his key",
-        NotOwner = "the signer does not own the margin account: sign with its owner's key",
+        NotOwner = "the signer may not act for the margin account: sign with its owner's key, or an order with its delegate's",
         OtherGroup = "an account belongs to another group: pass accounts of one group",
         WrongRiskBook = "not the group's risk book: pass the one that the group names",
         WrongRiskBookLength = "the risk book's account must have 65,536 bytes: allocate it anew",
@@ -75,6 +75,15 @@ errors! {
         VaultShort = "the vault holds less than the bank's ledger: nothing was changed, report this",
         MarketOutOfBalance = "the market's ledger does not balance: nothing was changed, report this",
         OpenInterestUneven = "longs and shorts differ: nothing was changed, report this",
+        AccountNotEmpty = "the account holds tokens, owes some, or has a position: withdraw, repay, close and settle first",
+        TicketOutstanding = "the account has a withdrawal ticket: withdraw it or let it lapse first",
+        LiquidationUnderWay = "the account's liquidation is not over: it cannot be closed",
+        DeficitUnresolved = "the account's deficit is not resolved: it cannot be closed",
+        OpenedInThisSlot = "the account was opened in this slot: close it in a later one",
+        ReferrerIsOwner = "nobody refers himself: pass another owner's margin account",
+        NotInMarkets = "the isolated account may not hold this market: use another account",
+        WrongDelegate = "a delegate is a key other than the owner's and other than zero",
+        GrantOutOfRange = "grant a budget, a market and time to come; budget and loss at most 2^56 atoms",
     }
     merits {
         PriceNotPositive = "the price is not positive",
@@ -136,6 +145,10 @@ errors! {
         SettlementClosed = "gains of this market wait until its bankrupt account is resolved",
         UtilisationCap = "the bank would be lent out beyond its limit: settle or take less",
         OutflowCap = "more would leave the bank today than may: take less, or queue",
+        GrantExpired = "the delegate's grant has run out: the owner may grant anew",
+        NotGranted = "the delegate may not trade this market",
+        GrantSpent = "the delegate's budget is spent: trade less, or wait while it refills",
+        BelowGrantFloor = "equity would end below the floor of the delegate's grant: only the owner may trade",
     }
 }
 

@@ -42,6 +42,46 @@ pub struct MarginAccountCreated {
     pub margin: Pubkey,
     pub owner: Pubkey,
     pub sub_id: u16,
+    pub isolated_markets: Option<[u64; 2]>,
+    pub referrer: Option<Pubkey>,
+}
+
+#[event]
+pub struct MarginAccountClosed {
+    pub margin: Pubkey,
+    pub owner: Pubkey,
+    /// Who got the rent.
+    pub receiver: Pubkey,
+    /// The last of this life of the address.
+    pub seq: u64,
+}
+
+#[event]
+pub struct AccountNamed {
+    pub margin: Pubkey,
+    pub seq: u64,
+    pub name: [u8; 32],
+}
+
+/// A grant replaced any before; `equity` is what its floor counts from.
+#[event]
+pub struct DelegateSet {
+    pub margin: Pubkey,
+    pub delegate: Pubkey,
+    pub seq: u64,
+    pub budget: u64,
+    pub max_loss: u64,
+    pub markets: [u64; 2],
+    pub expiry: i64,
+    pub equity: i64,
+}
+
+/// A grant was taken back; `delegate` is whose it was, zero where there was none.
+#[event]
+pub struct DelegateCleared {
+    pub margin: Pubkey,
+    pub delegate: Pubkey,
+    pub seq: u64,
 }
 
 /// Tokens came in.

@@ -67,8 +67,29 @@ pub mod keel {
         ctx: Context<CreateMarginAccount>,
         sub_id: u16,
         name: [u8; 32],
+        settings: AccountSettings,
     ) -> Result<()> {
-        create_margin_account::handler(ctx, sub_id, name)
+        create_margin_account::handler(ctx, sub_id, name, settings)
+    }
+
+    /// Renames a sub-account.
+    pub fn set_name(ctx: Context<SetName>, name: [u8; 32]) -> Result<()> {
+        set_name::handler(ctx, name)
+    }
+
+    /// Closes an empty sub-account; its rent goes to whom the owner names.
+    pub fn close_margin_account(ctx: Context<CloseMarginAccount>) -> Result<()> {
+        close_margin_account::handler(ctx)
+    }
+
+    /// Lets another key trade for an account, within a budget and above a floor of equity.
+    pub fn set_delegate(ctx: Context<SetDelegate>, args: DelegateArgs) -> Result<()> {
+        delegate::set_handler(ctx, args)
+    }
+
+    /// Takes a delegate's grant back.
+    pub fn clear_delegate(ctx: Context<ClearDelegate>) -> Result<()> {
+        delegate::clear_handler(ctx)
     }
 
     /// Pays tokens into a margin account.

@@ -104,6 +104,12 @@ pub fn margin_mut<'a>(
     })
 }
 
+/// Refuses a margin account of which bytes are missing, where only its fixed part is used.
+pub fn whole(loader: &AccountLoader<'_, MarginAccount>) -> Result<()> {
+    let data = loader.as_ref().try_borrow_data()?;
+    capacity(&data[DISCRIMINATOR_BYTES..]).map(drop)
+}
+
 /// Position slots of the account behind its discriminator, or a refusal when bytes are missing.
 fn capacity(bytes: &[u8]) -> Result<usize> {
     require!(bytes.len() >= HEADER_BYTES, KeelError::AccountTruncated);

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod cash;
+mod delegation;
 mod engine;
 mod listing;
 mod report;
@@ -77,6 +78,8 @@ pub fn measure() -> anyhow::Result<Figures> {
 
     let wide = Stage::build(WIDE_POOL)?;
     trade::measure_orders(&mut figures, &wide)?;
+    delegation::measure(&mut figures, &mut typical)?;
+    delegation::measure(&mut figures, &mut linear)?;
 
     let mut stressed = Stage::build(LINEAR)?;
     trade::measure_stressed(&mut figures, &mut stressed)?;

@@ -53,7 +53,12 @@ pub fn measure_orders(figures: &mut Figures, stage: &Stage) -> anyhow::Result<()
 }
 
 /// An order in the trader's last markets, with the direction of his positions or against it.
-fn order(stage: &Stage, name: &str, legs: usize, direction: i64) -> anyhow::Result<Instruction> {
+pub(super) fn order(
+    stage: &Stage,
+    name: &str,
+    legs: usize,
+    direction: i64,
+) -> anyhow::Result<Instruction> {
     let data = stage.data(&stage.trader.margin)?;
     let held = header_and_positions(&data)?.1;
     let count = stage.shape.positions;
@@ -81,7 +86,7 @@ fn order_of(stage: &Stage, name: &str, markets: Vec<u8>, sizes: &[i64]) -> Instr
         client_id: 0,
     };
     let keys = TradeKeys {
-        owner: stage.trader.owner(),
+        authority: stage.trader.owner(),
         margin: stage.trader.margin,
         pool: stage.pool,
         markets,

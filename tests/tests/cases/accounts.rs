@@ -81,7 +81,7 @@ impl Stage {
 
     fn trade_keys(keys: &GroupKeys, trader: &Trader, assets: &[Asset]) -> TradeKeys {
         TradeKeys {
-            owner: trader.owner(),
+            authority: trader.owner(),
             margin: Self::margin(keys, trader),
             pool: address::pool(&keys.group, 0),
             markets: assets.iter().map(|asset| market(*asset)).collect(),

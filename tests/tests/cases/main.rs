@@ -3,6 +3,9 @@
 mod accounts;
 mod artifact;
 mod bounds;
+mod closing;
+mod delegate;
+mod isolated;
 mod jumps;
 mod legacy;
 mod liquidation;

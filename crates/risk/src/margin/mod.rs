@@ -259,6 +259,13 @@ pub(crate) fn assess<const M: bool, const I: bool, B: Book, L: Legs>(
     found
 }
 
+/// E at the mark: all weights 1 (4.2), floor.
+#[must_use]
+pub fn net_asset_value<B: Book, L: Legs>(book: &B, legs: &L, scratch: &mut Scratch<'_>) -> Atoms {
+    let stride = stride(book.scenarios().len());
+    Atoms(stream::<false, false, B, L>(book, legs, scratch, stride).net)
+}
+
 /// E at the mark, and at the bounds that make it largest, ceil: what a newcomer to a pool buys at
 /// (10.4). Bounds here span band and stable price, the wider reading.
 #[must_use]

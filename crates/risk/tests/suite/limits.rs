@@ -442,7 +442,12 @@ fn orders_at_the_ends_of_every_type_refuse_or_keep_their_bound() {
                     taker: &taker,
                     maker: &maker,
                 };
-                let terms = OrderTerms { intent, pool };
+                let authority = Authority::Owner;
+                let terms = OrderTerms {
+                    intent,
+                    authority,
+                    pool,
+                };
                 let found =
                     plan_order(&book, &parties, &[order], terms, &mut buffers, &mut scratch);
                 if let Ok(outcome) = found {

@@ -7,6 +7,7 @@ mod black76;
 mod carry;
 mod chart;
 mod common;
+mod delegate;
 mod deleverage;
 mod differential;
 mod examples;

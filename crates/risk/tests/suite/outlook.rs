@@ -21,6 +21,7 @@ fn market_terms() -> MarketTerms {
 fn pool_terms(asset_cap: i64) -> OrderTerms {
     OrderTerms {
         intent: Intent::Open,
+        authority: Authority::Owner,
         pool: PoolTerms {
             shares: 1,
             equity_cap: Atoms(i64::MAX),

@@ -6,8 +6,15 @@ use anchor_lang::{InstructionData, ToAccountMetas, system_program};
 use anchor_spl::associated_token::get_associated_token_address_with_program_id;
 use keel::{accounts, instruction as data};
 
+mod account;
+
 use crate::address;
 use crate::{BankArgs, GroupArgs, LiquidateArgs, MarketArgs, OrderArgs, PoolArgs, PriceSlot};
+
+pub use account::{
+    NewAccount, clear_delegate, close_margin_account, create_margin_account_with, set_delegate,
+    set_name,
+};
 
 /// A group as its clients name it: its address, its risk book and its settlement mint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +143,7 @@ pub fn create_pool(
     )
 }
 
+/// A plain sub-account; see [`create_margin_account_with`] for an isolated or a referred one.
 pub fn create_margin_account(
     keys: &GroupKeys,
     payer: Pubkey,
@@ -143,16 +151,12 @@ pub fn create_margin_account(
     sub_id: u16,
     name: [u8; 32],
 ) -> Instruction {
-    build(
-        accounts::CreateMarginAccount {
-            payer,
-            owner,
-            group: keys.group,
-            margin: address::margin_account(&keys.group, &owner, sub_id),
-            system_program: system_program::ID,
-        },
-        data::CreateMarginAccount { sub_id, name },
-    )
+    let account = NewAccount {
+        sub_id,
+        name,
+        ..NewAccount::default()
+    };
+    create_margin_account_with(keys, payer, owner, account)
 }
 
 /// Pays `amount` native units from the depositor's associated account into `margin`.
@@ -263,7 +267,8 @@ pub fn update_prices(
 /// The accounts of an order: the trader's side, the pool, and one market per leg.
 #[derive(Clone, Debug)]
 pub struct TradeKeys {
-    pub owner: Pubkey,
+    /// The margin account's owner or delegate, who signs.
+    pub authority: Pubkey,
     pub margin: Pubkey,
     pub pool: Pubkey,
     /// Places of the legs' markets in the risk book.
@@ -285,7 +290,7 @@ fn trade_instruction(
 ) -> Instruction {
     let mut instruction = build(
         accounts::Trade {
-            owner: trade.owner,
+            authority: trade.authority,
             risk_book: keys.risk_book,
             margin: trade.margin,
             pool: trade.pool,

@@ -122,7 +122,24 @@ impl<'a> MarginMut<'a> {
     }
 }
 
+/// The `seq` that an account opened in a slot begins with.
+pub fn first_seq(slot: u64) -> u64 {
+    slot << 20
+}
+
 impl MarginAccount {
+    pub fn set_name(&mut self, name: [u8; 32]) {
+        self.name = name;
+        self.seq += 1;
+    }
+
+    /// Whether an account that is opened at this address from this slot on begins with a `seq` beyond
+    /// any of this life: the account was opened in an earlier slot, and has not changed a million times
+    /// in each since.
+    pub fn may_close_in(&self, slot: u64) -> bool {
+        first_seq(slot) > self.seq
+    }
+
     /// Since when the account has been below Maintenance.
     pub fn auction_clock(&self) -> AuctionClock {
         AuctionClock {

@@ -6,7 +6,7 @@ mod bank;
 mod book;
 mod market;
 
-pub use account::{KEEP_ONE, MarginMut};
+pub use account::{KEEP_ONE, MarginMut, first_seq};
 
 /// What an invariant found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
-use keel_risk::plan_deposit;
+use keel_risk::{plan_deposit, token_value};
 use keel_state::{Bank, BookView, MarginAccount, MarginKind, RiskBook};
 
 use crate::errors::{KeelError, Merits};
@@ -60,16 +60,12 @@ pub fn handler<'info>(ctx: Context<'info, Deposit<'info>>, amount: u64) -> Resul
         .or_else(|| margin.view().free_balance_slot())
         .ok_or(KeelError::NoFreeBalanceSlot)?;
 
-    let plan = plan_deposit(
-        &BookView::new(&book, now),
-        &margin.view(),
-        slot,
-        bank.terms(),
-        received,
-    )
-    .merits()?;
+    let view = BookView::new(&book, now);
+    let plan = plan_deposit(&view, &margin.view(), slot, bank.terms(), received).merits()?;
 
     margin.edit().apply_cash(&plan);
+    let value = token_value(&view, plan.after.rate, plan.tokens);
+    margin.edit().account().note_deposit(value.0);
     bank.apply_cash(&plan);
 
     bank.invariant(accounts.vault.amount)

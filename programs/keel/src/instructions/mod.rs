@@ -1,15 +1,18 @@
 //! One instruction, one file: arguments, accounts, `validate`, handler.
 
 pub mod check_conservation;
+pub mod close_margin_account;
 pub mod create_bank;
 pub mod create_group;
 pub mod create_margin_account;
 pub mod create_market;
 pub mod create_pool;
+pub mod delegate;
 pub mod deposit;
 pub mod liquidate;
 pub mod order;
 pub mod provide_liquidity;
+pub mod set_name;
 pub mod update_prices;
 pub mod view_margin;
 pub mod withdraw;
@@ -17,7 +20,8 @@ pub mod withdraw;
 // Every instruction has its `handler`; nobody calls one without naming its module.
 #[allow(ambiguous_glob_reexports)]
 pub use {
-    check_conservation::*, create_bank::*, create_group::*, create_margin_account::*,
-    create_market::*, create_pool::*, deposit::*, liquidate::*, order::*, provide_liquidity::*,
-    update_prices::*, view_margin::*, withdraw::*,
+    check_conservation::*, close_margin_account::*, create_bank::*, create_group::*,
+    create_margin_account::*, create_market::*, create_pool::*, delegate::*, deposit::*,
+    liquidate::*, order::*, provide_liquidity::*, set_name::*, update_prices::*, view_margin::*,
+    withdraw::*,
 };

@@ -2,8 +2,8 @@
 
 use anchor_lang::prelude::*;
 use keel_risk::{
-    Health, Intent, LegFill, Lots, Order, OrderBuffers, OrderTerms, Parties, PositionLeg,
-    plan_order,
+    Amended, Authority, Health, Intent, LegFill, Lots, Order, OrderBuffers, OrderTerms, Parties,
+    PositionLeg, Scratch, Spent, plan_delegated, plan_order,
 };
 use keel_state::{BookView, MarginAccount, MarginKind, Market, Pool, RiskBook, Workspace};
 
@@ -36,9 +36,10 @@ pub struct OrderArgs {
 
 #[derive(Accounts)]
 pub struct Trade<'info> {
-    pub owner: Signer<'info>,
+    /// The margin account's owner or delegate.
+    pub authority: Signer<'info>,
     pub risk_book: AccountLoader<'info, RiskBook>,
-    #[account(mut, has_one = owner @ KeelError::NotOwner)]
+    #[account(mut)]
     pub margin: AccountLoader<'info, MarginAccount>,
     #[account(constraint = pool.load()?.margin == pool_margin.key() @ KeelError::WrongPoolMargin)]
     pub pool: AccountLoader<'info, Pool>,
@@ -48,10 +49,14 @@ pub struct Trade<'info> {
 }
 
 impl Trade<'_> {
-    /// Checked in the attributes: owner (signer, the margin account's), risk_book, pool_margin (the
-    /// pool's). Here: taker and maker differ (Anchor's duplicate check skips loaders). In `load`:
-    /// groups and markets.
-    fn validate(&self, args: &OrderArgs, now: i64) -> Result<()> {
+    /// Checked in the attributes: authority (signer), risk_book, pool_margin (the pool's). Here: the
+    /// authority is the owner or the delegate, and as which it signs; taker and maker differ (Anchor's
+    /// duplicate check skips loaders). In `load`: groups and markets.
+    fn validate(&self, args: &OrderArgs, now: i64) -> Result<Authority> {
+        let account = self.margin.load()?;
+        let authority = account
+            .authority_of(self.authority.key)
+            .ok_or(KeelError::NotOwner)?;
         require_keys_neq!(
             self.margin.key(),
             self.pool_margin.key(),
@@ -62,7 +67,6 @@ impl Trade<'_> {
             KeelError::WrongLegCount
         );
         require!(now <= args.valid_until, KeelError::OrderExpired);
-        let account = self.margin.load()?;
         require!(
             account.kind == MarginKind::Trader as u8,
             KeelError::NotATrader
@@ -70,7 +74,7 @@ impl Trade<'_> {
         if let Some(expected) = args.expected_seq {
             require_eq!(account.seq, expected, KeelError::SequenceChanged);
         }
-        Ok(())
+        Ok(authority)
     }
 }
 
@@ -81,7 +85,7 @@ pub fn handler<'info>(
 ) -> Result<()> {
     let accounts = &ctx.accounts;
     let now = Clock::get()?.unix_timestamp;
-    accounts.validate(&args, now)?;
+    let authority = accounts.validate(&args, now)?;
     let book = accounts.risk_book.load()?;
     let mut taker = load::margin_mut(&accounts.margin, &book)?;
     let mut maker = load::margin_mut(&accounts.pool_margin, &book)?;
@@ -93,7 +97,7 @@ pub fn handler<'info>(
     }
 
     let view = BookView::new(&book, now);
-    let orders = orders(&args, &markets, &taker, &maker)?;
+    let orders = orders(&args, intent, &markets, &taker, &maker)?;
     let mut legs = Legs::for_orders(&orders);
     let mut workspace = Workspace::for_account(&maker.view());
 
@@ -106,14 +110,20 @@ pub fn handler<'info>(
         &orders,
         OrderTerms {
             intent,
+            authority,
             pool: accounts.pool.load()?.terms(),
         },
         &mut legs.buffers(),
         &mut workspace.scratch(),
     )
     .merits()?;
+    let scratch = &mut workspace.scratch();
+    let spent = spend(authority, &view, &taker, &legs, now, scratch)?;
 
     taker.edit().apply_positions(&legs.taker);
+    if let Some(spent) = spent {
+        taker.edit().account().apply_spent(spent);
+    }
     maker.edit().apply_positions(&legs.maker);
     for (market, fill) in markets.iter().zip(&legs.fills) {
         let mut market = market.load_mut()?;
@@ -131,6 +141,31 @@ pub fn handler<'info>(
         report.emit(order, fill, market.key(), &view);
     }
     Ok(())
+}
+
+/// What the order leaves of a delegate's budget, judged by his grant (margin-spec 11); nothing changes
+/// for the owner's.
+#[inline(never)]
+fn spend(
+    authority: Authority,
+    view: &BookView,
+    taker: &load::MarginRefMut,
+    legs: &Legs,
+    now: i64,
+    scratch: &mut Scratch,
+) -> Result<Option<Spent>> {
+    if authority == Authority::Owner {
+        return Ok(None);
+    }
+    let base = taker.view();
+    let after = Amended {
+        base: &base,
+        balances: &[],
+        positions: &legs.taker,
+    };
+    let (grant, fills) = (taker.account().grant(), &legs.fills);
+    let spent = plan_delegated(view, &after, &grant, fills, now, scratch);
+    spent.merits().map(Some)
 }
 
 /// Where the plan is written: one entry per leg.
@@ -158,9 +193,11 @@ impl Legs {
     }
 }
 
-/// What the pure plan needs of each leg: its market's terms and where both sides hold it.
+/// What the pure plan needs of each leg: its market's terms and where both sides hold it. An isolated
+/// account opens nothing outside its markets.
 fn orders(
     args: &OrderArgs,
+    intent: Intent,
     markets: &[AccountLoader<Market>],
     taker: &load::MarginRefMut,
     maker: &load::MarginRefMut,
@@ -168,6 +205,10 @@ fn orders(
     let mut orders: Vec<Order> = Vec::with_capacity(args.legs.len());
     for (leg, market) in args.legs.iter().zip(markets) {
         let market = market.load()?;
+        require!(
+            intent == Intent::Close || taker.account().may_hold(market.index),
+            KeelError::NotInMarkets
+        );
         let taker_slot = taker
             .view()
             .position_slot(market.index, |slot| {

@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
-use keel_risk::plan_withdraw;
+use keel_risk::{plan_withdraw, token_value};
 use keel_state::{Bank, BookView, Group, MarginAccount, MarginKind, RiskBook, Workspace};
 
 use crate::errors::{KeelError, Merits};
@@ -53,8 +53,9 @@ pub fn handler<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64) -> Resu
         .ok_or(KeelError::NothingToWithdraw)?;
 
     let mut workspace = Workspace::for_account(&margin.view());
+    let view = BookView::new(&book, now);
     let (plan, health) = plan_withdraw(
-        &BookView::new(&book, now),
+        &view,
         &margin.view(),
         slot,
         bank.terms(),
@@ -64,6 +65,8 @@ pub fn handler<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64) -> Resu
     .merits()?;
 
     margin.edit().apply_cash(&plan);
+    let value = token_value(&view, plan.after.rate, plan.tokens);
+    margin.edit().account().note_deposit(value.0);
     bank.apply_cash(&plan);
 
     let paid = plan.tokens.0.unsigned_abs();
