@@ -20,15 +20,41 @@ pub enum Action {
         asset: u8,
         units: u64,
     },
+    /// The owner of `by` signs: `who` himself, or his delegate.
     Open {
+        by: usize,
         who: usize,
         legs: Vec<(u8, i64)>,
     },
     /// Per cent of the position; more than 100 would cross zero.
     Close {
+        by: usize,
         who: usize,
         market: u8,
         percent: u64,
+    },
+    SetName {
+        who: usize,
+        name: u8,
+    },
+    /// The owner of `to` may trade for `who`: atoms a day, atoms that may be lost.
+    SetDelegate {
+        who: usize,
+        to: usize,
+        budget: u64,
+        max_loss: u64,
+        markets: u64,
+        hours: i64,
+    },
+    ClearDelegate {
+        who: usize,
+    },
+    /// Opens a spare account, or closes it.
+    CreateAccount {
+        who: usize,
+    },
+    CloseAccount {
+        who: usize,
     },
     Provide {
         who: usize,
@@ -139,7 +165,14 @@ impl Attack {
 
 impl Action {
     /// Instructions that must be accepted often in a sequence of any length that shows something.
-    pub const ACCEPTED: [&'static str; 12] = [
+    pub const ACCEPTED: [&'static str; 19] = [
+        "set_name",
+        "set_delegate",
+        "clear_delegate",
+        "create_margin_account",
+        "close_margin_account",
+        "open_position (delegate)",
+        "close_position (delegate)",
         "deposit",
         "withdraw",
         "open_position",
@@ -159,9 +192,16 @@ impl Action {
         match self {
             Self::Deposit { .. } => "deposit",
             Self::Withdraw { .. } => "withdraw",
+            Self::Open { by, who, .. } if by != who => "open_position (delegate)",
+            Self::Close { by, who, .. } if by != who => "close_position (delegate)",
             Self::Open { legs, .. } if legs.len() == 1 => "open_position",
             Self::Open { .. } => "open_position (more legs)",
             Self::Close { .. } => "close_position",
+            Self::SetName { .. } => "set_name",
+            Self::SetDelegate { .. } => "set_delegate",
+            Self::ClearDelegate { .. } => "clear_delegate",
+            Self::CreateAccount { .. } => "create_margin_account",
+            Self::CloseAccount { .. } => "close_margin_account",
             Self::Provide { .. } => "provide_liquidity",
             Self::Liquidate { .. } => "liquidate",
             Self::LiquidateDeposit { .. } => "liquidate (deposit)",

@@ -2,9 +2,10 @@
 
 use anyhow::{Context, Result};
 use keel_migrations::{GroupConfig, Keys, TokenConfig, m0001_create_group};
-use keel_sdk::instruction::{self, GroupKeys, Token, TradeKeys};
+use keel_sdk::instruction::{self, GroupKeys, NewAccount, Token, TradeKeys};
 use keel_sdk::{
-    Instruction, LiquidateArgs, OrderArgs, OrderLeg, PriceSlot, Pubkey, SourceArgs, address, decode,
+    AccountSettings, Instruction, LiquidateArgs, OrderArgs, OrderLeg, PriceSlot, Pubkey,
+    SourceArgs, address, decode,
 };
 use keel_state::MarginReport;
 use solana_account::Account;
@@ -26,6 +27,12 @@ pub const LIQUIDATORS: usize = 4;
 pub const ACCOUNTS: usize = TRADERS + LIQUIDATORS;
 /// So many traders' accounts, the last ones, are second accounts of the first owners.
 pub const SECOND_ACCOUNTS: usize = 4;
+/// Accounts behind those, of the first owners, that are opened and closed again.
+pub const SPARES: usize = 4;
+const SPARE_SUB_ID: u16 = 9;
+/// Traders' accounts that may hold positions in the first three markets alone.
+pub const ISOLATED: std::ops::Range<usize> = 8..10;
+pub const ISOLATED_MARKETS: u64 = 0b111;
 pub const PROVIDERS: usize = 3;
 /// Native units in every wallet to begin with.
 pub const WALLET: u64 = 1 << 50;
@@ -102,7 +109,7 @@ pub struct Arena {
     pub admin: Keypair,
     pub pool: Pubkey,
     pub tokens: Vec<Token>,
-    /// Traders, then liquidators.
+    /// Traders, liquidators, and spare accounts that may not exist.
     pub accounts: Vec<Trader>,
     pub providers: Vec<Keypair>,
     /// What publishers say an asset costs, USD.
@@ -123,6 +130,16 @@ impl Arena {
         }
         for number in 0..ACCOUNTS {
             arena.add_account(number)?;
+        }
+        for number in 0..SPARES {
+            let first = &arena.accounts[number];
+            let (group, owner) = (arena.keys.group, first.owner());
+            let spare = Trader {
+                key: first.key.insecure_clone(),
+                margin: address::margin_account(&group, &owner, SPARE_SUB_ID),
+                sub_id: SPARE_SUB_ID,
+            };
+            arena.accounts.push(spare);
         }
         Ok(arena)
     }
@@ -197,8 +214,16 @@ impl Arena {
             (key, 0)
         };
         let payer = self.vm.payer.pubkey();
+        let account = NewAccount {
+            sub_id,
+            settings: AccountSettings {
+                isolated_markets: ISOLATED.contains(&number).then_some([ISOLATED_MARKETS, 0]),
+            },
+            referrer: (number % 4 == 2).then(|| self.accounts[0].margin),
+            ..NewAccount::default()
+        };
         let create =
-            instruction::create_margin_account(&self.keys, payer, key.pubkey(), sub_id, [0; 32]);
+            instruction::create_margin_account_with(&self.keys, payer, key.pubkey(), account);
         self.vm.send(&[create], &[&key])?;
         self.accounts.push(Trader {
             margin: address::margin_account(&self.keys.group, &key.pubkey(), sub_id),
@@ -324,18 +349,15 @@ impl Arena {
         )
     }
 
-    /// Lots of each leg's market at any price.
-    pub fn open(&self, who: usize, legs: &[(u8, i64)]) -> Instruction {
+    /// Lots of each leg's market at any price, signed by the owner of `by`.
+    pub fn open(&self, (by, who): (usize, usize), legs: &[(u8, i64)]) -> Instruction {
         let (markets, sizes): (Vec<u8>, Vec<i64>) = legs.iter().copied().unzip();
-        instruction::open_position(
-            &self.keys,
-            &self.trade_keys(who, markets),
-            self.order(&sizes),
-        )
+        let keys = self.trade_keys((by, who), markets);
+        instruction::open_position(&self.keys, &keys, self.order(&sizes))
     }
 
-    pub fn close(&self, who: usize, market: u8, size: i64) -> Instruction {
-        let keys = self.trade_keys(who, vec![market]);
+    pub fn close(&self, (by, who): (usize, usize), market: u8, size: i64) -> Instruction {
+        let keys = self.trade_keys((by, who), vec![market]);
         instruction::close_position(&self.keys, &keys, self.order(&[size]))
     }
 
@@ -366,6 +388,22 @@ impl Arena {
         instruction::check_conservation(&self.keys, &mints, &markets)
     }
 
+    /// Opens a spare account.
+    pub fn open_spare(&self, who: usize) -> Instruction {
+        let account = NewAccount {
+            sub_id: SPARE_SUB_ID,
+            ..NewAccount::default()
+        };
+        let (payer, owner) = (self.vm.payer.pubkey(), self.accounts[who].owner());
+        instruction::create_margin_account_with(&self.keys, payer, owner, account)
+    }
+
+    pub fn close_account(&self, who: usize) -> Instruction {
+        let account = &self.accounts[who];
+        let owner = account.owner();
+        instruction::close_margin_account(&self.keys, owner, account.margin, owner)
+    }
+
     /// What the program itself reports of an account.
     pub fn report(&mut self, margin: Pubkey) -> Result<MarginReport> {
         let view = instruction::view_margin(&self.keys, margin, 0);
@@ -373,9 +411,9 @@ impl Arena {
         Ok(decode::margin_report(&sent.return_data))
     }
 
-    pub fn trade_keys(&self, who: usize, markets: Vec<u8>) -> TradeKeys {
+    pub fn trade_keys(&self, (by, who): (usize, usize), markets: Vec<u8>) -> TradeKeys {
         TradeKeys {
-            owner: self.accounts[who].owner(),
+            authority: self.accounts[by].owner(),
             margin: self.accounts[who].margin,
             pool: self.pool,
             markets,

@@ -19,9 +19,9 @@ impl Driver {
         let arena = &self.arena;
         let (me, other) = (&arena.accounts[who], &arena.accounts[whom]);
         let buy = |args: OrderArgs| {
-            instruction::open_position(&arena.keys, &arena.trade_keys(who, vec![ETH]), args)
+            instruction::open_position(&arena.keys, &arena.trade_keys((who, who), vec![ETH]), args)
         };
-        let open = || arena.open(who, &[(SOL, 100)]);
+        let open = || arena.open((who, who), &[(SOL, 100)]);
         let healthy = !self
             .state
             .assess(row_of(whom))?
@@ -47,7 +47,10 @@ impl Driver {
                 let take = arena.liquidate(who, whom, SOL, None, u64::MAX);
                 with_account(take, 3, arena.accounts[third.unwrap_or(0)].margin)
             }
-            Attack::TradeForAnother if me.owner() == other.owner() => arena.open(who, &[]),
+            // A delegate's order would be none.
+            Attack::TradeForAnother if me.owner() == other.owner() || self.may_sign(who, whom) => {
+                arena.open((who, who), &[])
+            }
             Attack::TradeForAnother => with_account(open(), 2, other.margin),
             Attack::TradeAsThePool => with_account(open(), 2, arena.pool_margin()),
             Attack::TradeWithOneself => with_account(open(), 4, me.margin),
@@ -70,17 +73,17 @@ impl Driver {
                 expected_seq: Some(self.state.books.accounts[row_of(who)].seq + 1),
                 ..arena.order(&[1_000])
             }),
-            Attack::SameMarketTwice => arena.open(who, &[(SOL, 100), (SOL, -100)]),
+            Attack::SameMarketTwice => arena.open((who, who), &[(SOL, 100), (SOL, -100)]),
             Attack::DepositFromTheVault => {
                 let vault = address::vault(&arena.bank(0));
                 with_account(arena.deposit(who, who, 0, 1), 6, vault)
             }
             Attack::OpenByClosing => {
                 let size = self.size(who, BTC);
-                arena.close(who, BTC, if size < 0 { -1_000 } else { 1_000 })
+                arena.close((who, who), BTC, if size < 0 { -1_000 } else { 1_000 })
             }
             Attack::NothingAtAll => arena.deposit(who, who, 1, 0),
-            Attack::Everything => arena.open(who, &[(BTC, i64::MAX)]),
+            Attack::Everything => arena.open((who, who), &[(BTC, i64::MAX)]),
         })
     }
 }

@@ -91,7 +91,11 @@ pub struct AccountBook {
 }
 
 impl AccountBook {
+    /// An account that does not exist holds nothing.
     pub fn read(data: &[u8]) -> Self {
+        if data.len() < POSITIONS {
+            return Self::default();
+        }
         let slots = || data[POSITIONS..].chunks_exact(POSITION_BYTES);
         let used = |slot: &&[u8]| slot[0] != 0;
         Self {

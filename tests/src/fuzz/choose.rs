@@ -6,7 +6,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::action::{Action, Attack};
 use super::arena::{
-    ACCOUNTS, ASSETS, LIQUIDATORS, MARKETS, PROVIDERS, TRADERS, first_price, lot_usd, units_worth,
+    ACCOUNTS, ASSETS, ISOLATED, LIQUIDATORS, MARKETS, PROVIDERS, SPARES, TRADERS, first_price,
+    lot_usd, units_worth,
 };
 
 /// What choosing looks at.
@@ -21,6 +22,9 @@ pub struct View {
 /// One account as the chooser sees it.
 #[derive(Clone, Debug, Default)]
 pub struct AccountView {
+    pub exists: bool,
+    /// The first account of whoever may trade for it.
+    pub delegate: Option<usize>,
     /// Net asset value, atoms.
     pub equity: i64,
     /// Lots in each market.
@@ -179,6 +183,7 @@ impl Chooser {
                 minutes: self.within(5, 180),
             },
             86 => Action::Conserve,
+            93..=95 => self.housekeeping(view),
             87 => Action::Donate {
                 who: self.account(),
                 asset: self.within(0, ASSETS as u64 - 1) as u8,
@@ -296,12 +301,17 @@ impl Chooser {
     fn open(&mut self, view: &View) -> Action {
         let who = self.within(0, TRADERS as u64 - 1) as usize;
         let count = self.pick(&[1, 1, 2, 3]);
-        let first = self.within(0, MARKETS as u64 - 1);
+        let markets = if ISOLATED.contains(&who) && self.chance(4, 5) {
+            3
+        } else {
+            MARKETS as u64
+        };
+        let first = self.within(0, markets - 1);
         let equity = view.accounts[who].equity.max(0) as f64 / 1e6;
         let most = self.pick(&[0.3, 1.0, 2.0, 4.0]);
         let mut legs: Vec<(u8, i64)> = Vec::new();
         for leg in 0..count {
-            let market = ((first + leg) % MARKETS as u64) as u8;
+            let market = ((first + leg) % markets) as u8;
             let notional = if self.chance(1, 20) {
                 self.within(1, 15) as f64
             } else {
@@ -314,7 +324,50 @@ impl Chooser {
             let sign = if self.chance(1, 2) ^ hedges { 1 } else { -1 };
             legs.push((market, lots * sign));
         }
-        Action::Open { who, legs }
+        Action::Open {
+            by: self.signer(view, who),
+            who,
+            legs,
+        }
+    }
+
+    /// Who signs an order: mostly a delegate where there is one, and now and then a stranger.
+    fn signer(&mut self, view: &View, who: usize) -> usize {
+        match view.accounts[who].delegate {
+            Some(delegate) if self.chance(2, 3) => delegate,
+            _ if self.chance(1, 50) => self.account(),
+            _ => who,
+        }
+    }
+
+    /// What an owner does with his accounts but for money and orders.
+    fn housekeeping(&mut self, view: &View) -> Action {
+        let spare = ACCOUNTS + self.within(0, SPARES as u64 - 1) as usize;
+        let who = if self.chance(1, 10) {
+            spare
+        } else {
+            self.account()
+        };
+        match self.within(0, 9) {
+            0 => Action::SetName {
+                who,
+                name: self.within(0, 255) as u8,
+            },
+            1..=4 => Action::SetDelegate {
+                who,
+                to: self.account(),
+                budget: self.within(0, 200_000_000_000),
+                max_loss: self.within(0, 20_000_000_000),
+                markets: self.pick(&[0, 1, 0b110, 0x7f, u64::MAX, u64::MAX]),
+                hours: self.pick(&[-1, 0, 24, 2_400, 2_400, 2_400]),
+            },
+            5 => Action::ClearDelegate { who },
+            _ if view.accounts[spare].exists && self.chance(9, 10) => {
+                Action::CloseAccount { who: spare }
+            }
+            6 => Action::CloseAccount { who },
+            _ => Action::CreateAccount { who: spare },
+        }
     }
 
     /// Mostly of a position that exists; more than the whole would cross zero. Liquidators mean to get
@@ -325,6 +378,7 @@ impl Chooser {
             _ => self.within(0, TRADERS as u64 - 1) as usize,
         };
         Action::Close {
+            by: self.signer(view, who),
             who,
             market: self.held_or_any(view, who),
             percent: self.pick(&[1, 10, 50, 100, 100, 100, 130]),

@@ -2,7 +2,7 @@
 
 use anchor_spl::token::spl_token;
 use anyhow::{Context, Result, bail, ensure};
-use keel_sdk::{Instruction, Pubkey, address};
+use keel_sdk::{DelegateArgs, Instruction, Pubkey, address, instruction};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
@@ -11,7 +11,7 @@ use super::arena::{ASSETS, Arena, first_price};
 use super::books::Places;
 use super::check;
 use super::choose::View;
-use super::state::State;
+use super::state::{State, row_of};
 use crate::vm::Failure;
 
 /// How far from where it began a price may wander.
@@ -47,6 +47,12 @@ impl Driver {
 
     /// Carries the action out and checks everything; an error begins with the broken invariant.
     pub fn step(&mut self, action: &Action) -> Result<Outcome> {
+        let before_signs = match action {
+            Action::Open { by, who, .. } | Action::Close { by, who, .. } => {
+                Some(self.may_sign(*by, *who))
+            }
+            _ => None,
+        };
         let sent = self.carry_out(action)?;
         let after = State::read(&self.arena, &self.places);
         let before = std::mem::replace(&mut self.state, after);
@@ -56,6 +62,10 @@ impl Driver {
         check::tokens(&before.books, &after.books)?;
         match sent {
             Ok(()) => {
+                ensure!(
+                    before_signs.is_none_or(|may| may),
+                    "11.1: {action:?} was signed by a stranger"
+                );
                 check::accepted(action, &before, after)?;
                 self.check_same_bits(action)?;
                 Ok(None)
@@ -147,15 +157,29 @@ impl Driver {
             Action::Withdraw { who, asset, units } => {
                 signed(arena.withdraw(*who, *who, *asset, *units), *who)
             }
-            Action::Open { who, legs } => signed(arena.open(*who, legs), *who),
+            Action::Open { by, who, legs } => signed(arena.open((*by, *who), legs), *by),
+            Action::SetName { who, name } => {
+                let margin = arena.accounts[*who].margin;
+                let owner = arena.accounts[*who].owner();
+                signed(instruction::set_name(owner, margin, [*name; 32]), *who)
+            }
+            Action::SetDelegate { who, .. } => signed(self.grant(action)?, *who),
+            Action::ClearDelegate { who } => {
+                let account = &arena.accounts[*who];
+                let clear = instruction::clear_delegate(account.owner(), account.margin);
+                signed(clear, *who)
+            }
+            Action::CreateAccount { who } => signed(arena.open_spare(*who), *who),
+            Action::CloseAccount { who } => signed(arena.close_account(*who), *who),
             Action::Close {
+                by,
                 who,
                 market,
                 percent,
             } => {
                 let size = i128::from(self.size(*who, *market));
                 let part = size * i128::from(*percent) / 100;
-                signed(arena.close(*who, *market, -(part as i64)), *who)
+                signed(arena.close((*by, *who), *market, -(part as i64)), *by)
             }
             Action::Provide { who, usdc } => {
                 let key = arena.providers[*who].insecure_clone();
@@ -194,10 +218,46 @@ impl Driver {
         })
     }
 
+    fn grant(&self, action: &Action) -> Result<Instruction> {
+        let Action::SetDelegate {
+            who,
+            to,
+            budget,
+            max_loss,
+            markets,
+            hours,
+        } = action
+        else {
+            bail!("{action:?} grants nothing");
+        };
+        let account = &self.arena.accounts[*who];
+        let args = DelegateArgs {
+            delegate: self.arena.accounts[*to].owner(),
+            budget: *budget,
+            max_loss: *max_loss,
+            markets: [*markets, 0],
+            expiry: self.arena.vm.now() + 3_600 * hours,
+        };
+        let keys = &self.arena.keys;
+        Ok(instruction::set_delegate(
+            keys,
+            account.owner(),
+            account.margin,
+            args,
+        ))
+    }
+
+    /// Whether the owner of `by` may trade for `who`, by the account's bytes.
+    pub(super) fn may_sign(&self, by: usize, who: usize) -> bool {
+        let signer = self.arena.accounts[by].owner().to_bytes();
+        let data = self.state.margin(row_of(who));
+        data.len() > 112 && (data[48..80] == signer || data[80..112] == signer)
+    }
+
     /// Lots that an account holds in a market.
     pub(super) fn size(&self, who: usize, market: u8) -> i64 {
         let books = &self.state.books;
-        let held = books.accounts[super::state::row_of(who)].position(market);
+        let held = books.accounts[row_of(who)].position(market);
         held.map_or(0, |held| books.markets[usize::from(market)].kept(held))
     }
 
@@ -218,6 +278,9 @@ impl Driver {
     /// is about.
     fn check_same_bits(&mut self, action: &Action) -> Result<()> {
         for row in check::parties(action).into_iter().take(2) {
+            if self.state.margin(row).is_empty() {
+                continue;
+            }
             let margin = self.places.margins[row];
             let on_chain = self.arena.report(margin)?;
             let off_chain = self.state.report(row)?;

@@ -7,7 +7,7 @@ use keel_sdk::Snapshot;
 use keel_state::{MarginReport, Workspace};
 use solana_account::Account;
 
-use super::arena::{ACCOUNTS, ASSETS, Arena, MARKETS};
+use super::arena::{ACCOUNTS, ASSETS, Arena, MARKETS, SPARES};
 use super::books::{Books, Places};
 use super::choose::{AccountView, View};
 use super::margin::{Estimate, Terms};
@@ -98,7 +98,8 @@ impl State {
 
     /// What choosing looks at.
     pub fn view(&self, arena: &Arena) -> Result<View> {
-        let accounts = (0..ACCOUNTS).map(|number| self.account_view(row_of(number)));
+        let accounts =
+            (0..ACCOUNTS + SPARES).map(|number| self.account_view(arena, row_of(number)));
         Ok(View {
             price_age_s: self.now - arena.published,
             prices: arena.prices,
@@ -106,9 +107,21 @@ impl State {
         })
     }
 
-    fn account_view(&self, row: usize) -> Result<AccountView> {
+    /// The account whose owner may trade for this one.
+    fn delegate(&self, arena: &Arena, row: usize) -> Option<usize> {
+        let delegate = &self.margin(row)[80..112];
+        let mut accounts = arena.accounts.iter();
+        accounts.position(|account| account.owner().to_bytes() == delegate)
+    }
+
+    fn account_view(&self, arena: &Arena, row: usize) -> Result<AccountView> {
+        if self.margin(row).is_empty() {
+            return Ok(AccountView::default());
+        }
         let (found, held) = (self.assess(row)?, &self.books.accounts[row]);
         let mut view = AccountView {
+            exists: true,
+            delegate: self.delegate(arena, row),
             equity: found.net_asset_value.0,
             is_liquidatable: found.maintenance.is_liquidatable(),
             ..AccountView::default()

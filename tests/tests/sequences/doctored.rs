@@ -182,6 +182,7 @@ fn health_that_falls_is_seen() {
     };
     caught("I6", &withdraw, &before, &before);
     let open = Action::Open {
+        by: whom,
         who: whom,
         legs: vec![(0, 1)],
     };
