@@ -14,6 +14,7 @@
 
 mod artifacts;
 mod attack;
+mod auction;
 pub mod bench;
 mod delegation;
 pub mod fuzz;

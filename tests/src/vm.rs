@@ -10,6 +10,7 @@ use solana_account::Account;
 use solana_clock::Clock;
 use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_keypair::Keypair;
+use solana_last_restart_slot::LastRestartSlot;
 use solana_message::Message;
 use solana_signer::Signer;
 use solana_transaction::Transaction;
@@ -125,6 +126,11 @@ impl Vm {
         let clock: Clock = self.svm.get_sysvar();
         let slots = (seconds.unsigned_abs() * 5).div_ceil(2).max(1);
         self.set_time(clock.unix_timestamp + seconds, clock.slot + slots);
+    }
+
+    /// As if the cluster had last been restarted in a slot.
+    pub fn restart(&mut self, last_restart_slot: u64) {
+        self.svm.set_sysvar(&LastRestartSlot { last_restart_slot });
     }
 
     pub fn now(&self) -> i64 {

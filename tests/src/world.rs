@@ -2,8 +2,8 @@
 
 use anchor_lang::prelude::Pubkey;
 use keel_migrations::{GroupConfig, Keys, m0001_create_group};
-use keel_sdk::instruction::{self, GroupKeys, Token, TradeKeys};
-use keel_sdk::{LiquidateArgs, OrderArgs, OrderLeg, PriceSlot, Snapshot, address, decode};
+use keel_sdk::instruction::{self, GroupKeys, TakenLeg, Token, TradeKeys};
+use keel_sdk::{OrderArgs, OrderLeg, PriceSlot, Snapshot, address, decode};
 use keel_state::{MarginReport, RiskBook};
 use solana_account::Account;
 use solana_keypair::Keypair;
@@ -361,17 +361,15 @@ impl World {
         collateral: Option<Asset>,
         max_size: u64,
     ) -> Result<Sent, Failure> {
-        let bank = collateral.map(|asset| address::bank(&self.keys.group, &self.token(asset).mint));
-        let liquidate = instruction::liquidate(
-            &self.keys,
-            liquidator.owner(),
-            account,
-            liquidator.margin,
-            market(asset),
-            bank,
-            LiquidateArgs { max_size },
-        );
-        self.vm.measure("liquidate", liquidate, &[&liquidator.key])
+        let market = market(asset);
+        let leg = match collateral {
+            None => TakenLeg::Position { market },
+            Some(asset) => TakenLeg::Deposit {
+                market,
+                mint: self.token(asset).mint,
+            },
+        };
+        self.take(liquidator, account, leg, max_size)
     }
 
     /// What the program itself reports of an account.

@@ -10,8 +10,8 @@ use anchor_spl::token::spl_token::{instruction as spl, state::Mint};
 use anyhow::{Context, Result, ensure};
 use keel::errors::KeelError;
 use keel_migrations::{GroupConfig, Keys, Role, m0001_create_group};
-use keel_sdk::instruction::{self, GroupKeys, Token, TradeKeys};
-use keel_sdk::{Instruction, LiquidateArgs, OrderArgs, OrderLeg, Pubkey, address, decode};
+use keel_sdk::instruction::{self, GroupKeys, TakenLeg, Token, TradeKeys};
+use keel_sdk::{Instruction, OrderArgs, OrderLeg, Pubkey, address, decode};
 use keel_tests::{Asset, Ledger, Places, PriceUpdate, code, keypair, market, program_file};
 use solana_account::{Account, AccountSharedData};
 use solana_clock::Clock;
@@ -421,9 +421,10 @@ async fn an_account_lives_its_whole_life_on_the_real_runtime() -> Result<()> {
             liquidator.pubkey(),
             trade.margin,
             taker.margin,
-            market(Asset::Sol),
-            None,
-            LiquidateArgs { max_size: 200_000 },
+            TakenLeg::Position {
+                market: market(Asset::Sol),
+            },
+            200_000,
         )
     };
     let early = take(&chain);

@@ -10,8 +10,8 @@ mod snapshot;
 pub use anchor_lang::prelude::Pubkey;
 pub use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 pub use keel::instructions::{
-    AccountSettings, BankArgs, DelegateArgs, GroupArgs, LiquidateArgs, MarketArgs, OrderArgs,
-    OrderLeg, PoolArgs, PriceSlot,
+    AccountSettings, BankArgs, DelegateArgs, GroupArgs, LiquidateArgs, LiquidationTarget,
+    MarketArgs, OrderArgs, OrderLeg, PoolArgs, PriceSlot, TakeOverArgs,
 };
 pub use keel::listing::{AssetArgs, AssetChoice, SourceArgs};
 pub use snapshot::Snapshot;

@@ -96,22 +96,24 @@ impl AssetEntry {
 
     /// Stores an accepted print with its source and publishes what it changes: the price when its
     /// source rules, else only how far apart the sources are. A print is judged once, so that posting
-    /// the other source cannot confirm or cancel a jump. Errors: those of `advance`.
+    /// the other source cannot confirm or cancel a jump. Returns whether its source rules: only such a
+    /// print counts towards those that a first step needs (8.4). Errors: those of `advance`.
     pub fn take_print(
         &mut self,
         source: usize,
         reading: &Reading,
         now: i64,
-    ) -> Result<(), RiskError> {
+    ) -> Result<bool, RiskError> {
         self.sources[source].store(reading);
         let [primary, secondary] = [self.sources[0].reading(), self.sources[1].reading()];
         let Some(chosen) = choose(primary, secondary, Ppm(self.max_divergence)) else {
-            return Ok(());
+            return Ok(false);
         };
+        let rules = usize::from(chosen.source) == source;
         let (before, terms) = (self.published(), self.price_terms());
         let other = chosen.other.as_ref();
         let state = match before {
-            Some(before) if usize::from(chosen.source) != source => {
+            Some(before) if !rules => {
                 remeasure(before, other, &terms)?
             }
             before => advance(before, &chosen.reading, other, &terms, now)?,
@@ -124,7 +126,7 @@ impl AssetEntry {
             self.stable_updated = now;
             self.follow_market(before.is_none(), now);
         }
-        Ok(())
+        Ok(rules)
     }
 
     fn write_price(&mut self, state: &PriceState, chosen: &Chosen) {

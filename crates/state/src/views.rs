@@ -119,6 +119,11 @@ impl<'a> BookView<'a> {
         age_s(asset.publish_time, self.now)
     }
 
+    /// What the quote's bank owes its depositors, native units, as published.
+    pub fn quote_deposits(&self) -> u64 {
+        self.book.rates[0].total_deposits
+    }
+
     pub fn liquidation_terms(&self) -> LiquidationTerms {
         LiquidationTerms {
             buffer: Ppm(self.book.liquidation_buffer),
@@ -320,11 +325,24 @@ impl<'a> MarginView<'a> {
             .position(|balance| balance.used != 0 && balance.bank == bank)
     }
 
+    /// Where the account holds this bank, else the first free slot that `may_take` agrees to.
+    pub fn taking_balance_slot(&self, bank: u8, may_take: impl Fn(usize) -> bool) -> Option<usize> {
+        self.balance_slot(bank).or_else(|| {
+            (0..BALANCE_SLOTS).find(|&slot| self.account.balances[slot].used == 0 && may_take(slot))
+        })
+    }
+
     pub fn free_balance_slot(&self) -> Option<usize> {
         self.account
             .balances
             .iter()
             .position(|balance| balance.used == 0)
+    }
+
+    /// Whether the stored position of a slot, if any, is up to date with its side.
+    pub fn is_touched(&self, slot: usize) -> bool {
+        let position = &self.positions[slot];
+        !self.shrunk || position.used == 0 || self.book.is_touched(position)
     }
 
     /// Where the account holds this instrument.

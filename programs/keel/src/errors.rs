@@ -84,6 +84,8 @@ errors! {
         NotInMarkets = "the isolated account may not hold this market: use another account",
         WrongDelegate = "a delegate is a key other than the owner's and other than zero",
         GrantOutOfRange = "grant a budget, a market and time to come; budget and loss at most 2^56 atoms",
+        NoLiquidator = "a step that takes something needs the margin account that takes it",
+        MissingLedger = "a bank or market that this changes was not passed: add it",
     }
     merits {
         PriceNotPositive = "the price is not positive",

@@ -155,16 +155,58 @@ pub struct Filled {
 pub struct Liquidated {
     pub account: Pubkey,
     pub liquidator: Pubkey,
-    pub market: Pubkey,
+    /// The target's ledgers in its order; the second of a single position is none.
+    pub ledgers: [Pubkey; 2],
     pub account_seq: u64,
-    /// 0: a position was taken; 1: a deposit against a negative result.
+    /// 0: a position was taken; 1: two positions; 2: a deposit against a negative result; 3: a
+    /// deposit against a borrow.
     pub kind: u8,
+    /// A `StoppedBy`.
+    pub stopped_by: u8,
+    /// Live seconds of the auction, and its start in live time after the step; 0 where it ended.
+    pub live_s: u64,
+    pub auction_started: u64,
     pub size: i64,
     pub notional: i64,
     pub penalty_liquidator: i64,
     pub penalty_insurance: i64,
     pub price: u64,
     pub price_age_s: u32,
+    pub health_before: i64,
+    pub health_after: i64,
+    pub requirement_before: i64,
+    pub requirement_after: i64,
+}
+
+/// An account was judged for its auction's clock.
+#[event]
+pub struct AuctionClockSet {
+    pub account: Pubkey,
+    /// Live time at which the auction began; 0 while there is none.
+    pub started: u64,
+    pub health: i64,
+    pub requirement: i64,
+    pub net_asset_value: i64,
+    /// When its deficit was first found; 0 for never.
+    pub deficit_found_at: i64,
+}
+
+/// A share of everything that an account held passed to a bidder.
+#[event]
+pub struct TookOver {
+    pub account: Pubkey,
+    pub bidder: Pubkey,
+    pub account_seq: u64,
+    /// Of a million.
+    pub share: u32,
+    /// A `StoppedBy`.
+    pub stopped_by: u8,
+    pub worth: i64,
+    pub payment: i64,
+    pub from_insurance: i64,
+    pub live_s: u64,
+    pub auction_started: u64,
+    pub net_asset_value: i64,
     pub health_before: i64,
     pub health_after: i64,
     pub requirement_before: i64,

@@ -19,9 +19,11 @@ use anchor_lang::prelude::*;
 pub mod errors;
 pub mod events;
 pub mod instructions;
+pub mod ledgers;
 pub mod listing;
 pub mod load;
 pub mod oracle;
+pub mod restart;
 pub mod token;
 
 use instructions::*;
@@ -130,12 +132,21 @@ pub mod keel {
         order::handler(ctx, args, keel_risk::Intent::Close)
     }
 
-    /// Takes one leg of an account below Maintenance.
+    /// Takes one leg, or two of one hedge, of an account below Maintenance; or only sets the clock of
+    /// its auction.
     pub fn liquidate<'info>(
         ctx: Context<'info, Liquidate<'info>>,
         args: LiquidateArgs,
     ) -> Result<()> {
         liquidate::handler(ctx, args)
+    }
+
+    /// Takes a share of everything that an account below Maintenance holds.
+    pub fn take_over<'info>(
+        ctx: Context<'info, TakeOver<'info>>,
+        args: TakeOverArgs,
+    ) -> Result<()> {
+        take_over::handler(ctx, args)
     }
 
     /// Returns an account's margin report.

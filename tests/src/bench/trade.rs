@@ -1,8 +1,8 @@
 //! Orders and liquidations.
 
 use anyhow::{Context, ensure};
-use keel_sdk::instruction::{self, TradeKeys};
-use keel_sdk::{Instruction, LiquidateArgs, OrderArgs, OrderLeg, Snapshot, decode};
+use keel_sdk::instruction::{self, TakenLeg, TradeKeys};
+use keel_sdk::{Instruction, OrderArgs, OrderLeg, Snapshot, decode};
 use keel_state::{MarginAccount, RiskBook};
 
 use super::accounts::{edit, edit_margin};
@@ -157,9 +157,8 @@ fn liquidation(stage: &Stage, market: u8, max_size: u64) -> Instruction {
         stage.liquidator.owner(),
         stage.trader.margin,
         stage.liquidator.margin,
-        market,
-        None,
-        LiquidateArgs { max_size },
+        TakenLeg::Position { market },
+        max_size,
     )
 }
 

@@ -9,8 +9,8 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_spl::token_2022;
 use keel::errors::KeelError;
-use keel_sdk::instruction::{GroupKeys, Token, TradeKeys};
-use keel_sdk::{AssetChoice, GroupArgs, LiquidateArgs, PoolArgs, address, instruction};
+use keel_sdk::instruction::{GroupKeys, TakenLeg, Token, TradeKeys};
+use keel_sdk::{AssetChoice, GroupArgs, PoolArgs, address, instruction};
 use keel_state::RISK_BOOK_BYTES;
 use keel_tests::{Asset, Trader, World, expect_error, keypair, market};
 use solana_keypair::Keypair;
@@ -545,10 +545,13 @@ fn liquidate(
     deposit: Option<Token>,
     max_size: u64,
 ) -> Instruction {
-    let bank = deposit.map(|token| address::bank(&keys.group, &token.mint));
     let (owner, margin) = (to.owner(), Stage::margin(keys, to));
-    let args = LiquidateArgs { max_size };
-    instruction::liquidate(keys, owner, of, margin, market(asset), bank, args)
+    let market = market(asset);
+    let leg = match deposit {
+        None => TakenLeg::Position { market },
+        Some(Token { mint, .. }) => TakenLeg::Deposit { market, mint },
+    };
+    instruction::liquidate(keys, owner, of, margin, leg, max_size)
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use anchor_lang::prelude::Pubkey;
 use keel::errors::KeelError;
-use keel_sdk::instruction::{self, TradeKeys};
-use keel_sdk::{DelegateArgs, Instruction, LiquidateArgs, address};
+use keel_sdk::instruction::{self, TakenLeg, TradeKeys};
+use keel_sdk::{DelegateArgs, Instruction, address};
 use keel_tests::{Asset, Side, Trader, World, expect_error, keypair, market};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -466,9 +466,7 @@ fn liquidating_through_a_delegate() {
             signer,
             poor.margin,
             rich.margin,
-            market(Asset::Sol),
-            None,
-            LiquidateArgs { max_size: 1_000 },
+            TakenLeg::Position { market: market(Asset::Sol) }, 1_000,
         )
     };
     let (by_delegate, by_owner) = (liquidate(delegate.pubkey()), liquidate(rich.owner()));
@@ -503,9 +501,7 @@ fn the_same_margin_account_given_twice() {
         trader.owner(),
         trader.margin,
         trader.margin,
-        market(Asset::Sol),
-        None,
-        LiquidateArgs { max_size: 1 },
+        TakenLeg::Position { market: market(Asset::Sol) }, 1,
     );
     expect_error(
         world.send(liquidate, &[&trader.key]),

@@ -2,8 +2,8 @@
 //! SOL starts at $150, BTC at $64,000 and ETH at $3,400.
 
 use keel::errors::KeelError;
-use keel_sdk::instruction;
-use keel_sdk::{AccountMeta, Instruction, LiquidateArgs, address};
+use keel_sdk::instruction::{self, TakenLeg};
+use keel_sdk::{AccountMeta, Instruction, address};
 use keel_state::{Balance, MarginAccount, Position, Stored};
 use keel_tests::{Asset, PriceUpdate, Trader, World, expect_error, market};
 use rand::{Rng, SeedableRng};
@@ -41,9 +41,10 @@ fn instruction_of(world: &World, by: &Trader, whom: &Trader, asset: Asset) -> In
         by.owner(),
         whom.margin,
         by.margin,
-        market(asset),
-        None,
-        LiquidateArgs { max_size: u64::MAX },
+        TakenLeg::Position {
+            market: market(asset),
+        },
+        u64::MAX,
     )
 }
 
@@ -423,10 +424,6 @@ fn a_leg_that_is_not_there_cannot_be_taken() {
     expect_error(
         world.liquidate(&liquidator, trader.margin, Asset::Btc, u64::MAX),
         KeelError::NothingToLiquidate,
-    );
-    expect_error(
-        world.liquidate(&liquidator, trader.margin, Asset::Sol, 0),
-        KeelError::ZeroSize,
     );
     for collateral in [Asset::Usdc, Asset::Eth] {
         expect_error(

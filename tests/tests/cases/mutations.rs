@@ -346,7 +346,10 @@ fn substitutes(
         });
     };
     for (name, sibling) in &case.siblings {
-        push(format!("of {name}"), sibling.accounts[slot].pubkey, None);
+        // A sibling may have fewer accounts.
+        if let Some(meta) = sibling.accounts.get(slot) {
+            push(format!("of {name}"), meta.pubkey, None);
+        }
     }
     for (other, meta) in case.base.accounts.iter().enumerate() {
         if !matches!(slot_kind(world, meta), Slot::Program) || kind == Slot::Program {

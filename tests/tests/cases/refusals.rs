@@ -5,8 +5,9 @@ use core::mem::offset_of;
 use anchor_lang::prelude::Pubkey;
 use anchor_spl::token_2022;
 use keel::errors::KeelError;
-use keel_sdk::{AssetChoice, BankArgs, LiquidateArgs, OrderArgs, PriceSlot, SourceArgs};
-use keel_sdk::{address, instruction};
+use keel_sdk::{AssetChoice, BankArgs, OrderArgs, PriceSlot, SourceArgs};
+use keel_sdk::address;
+use keel_sdk::instruction::{self, TakenLeg};
 use keel_state::{Balance, Bank, Market, RISK_BOOK_BYTES, SourceKind};
 use keel_tests::{Asset, Failure, PriceUpdate, Sent, Trader, World, account, code, expect_error};
 use keel_tests::{keypair, market};
@@ -208,9 +209,10 @@ refusals! {
             thief.pubkey(),
             trader.margin,
             rich.margin,
-            market(Asset::Sol),
-            None,
-            LiquidateArgs { max_size: 1_000 },
+            TakenLeg::Position {
+                market: market(Asset::Sol),
+            },
+            1_000,
         );
         world.send(liquidate, &[&thief])
     }

@@ -15,9 +15,6 @@ pub const UNREACHED: &[(&str, &str)] = &[
         "needs a leg of which 1/128 lifts the account past the whole buffer, penalty paid: the standard \
          group's ranges are too narrow for that",
     ),
-    ("TooFewPrints", NO_INSTRUCTION),
-    ("ShareTooSmall", NO_INSTRUCTION),
-    ("InsuranceCap", NO_INSTRUCTION),
     ("TooLittleOpposite", NO_INSTRUCTION),
     ("NothingToSettle", NO_INSTRUCTION),
     ("SettlementClosed", NO_INSTRUCTION),

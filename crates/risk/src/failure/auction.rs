@@ -7,6 +7,7 @@ use crate::error::RiskError;
 use crate::fitness::require_liquidation_prices;
 use crate::margin::{self, Health, Scratch, exposed_assets};
 use crate::num::ppm_ceil;
+use crate::price::Tier;
 use crate::units::{Atoms, Ppm};
 
 /// The penalty reaches [`MAX_PENALTY`] after this live time, seconds (8.1).
@@ -126,47 +127,84 @@ impl Prints {
     }
 }
 
+/// An auction at a moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Auction<P> {
+    pub clock: AuctionClock,
+    pub live_time: u64,
+    /// How often an asset was priced since the last silence.
+    pub prints: P,
+}
+
+impl<P: Fn(u8) -> Prints> Auction<P> {
+    /// Live seconds of the auction; 0 before it.
+    #[must_use]
+    pub const fn live_s(&self) -> u64 {
+        self.clock.live_s(self.live_time)
+    }
+
+    /// The clock after a step that found the account at `before` and left it at `after`, both of
+    /// Maintenance (8.4): it starts where the account was found below zero, and is cleared where it
+    /// ends at zero or more. A first step needs two prints since the last silence of every asset that
+    /// it depends on; assets with a sleeping feed, judged in the account's favour, are none (2.6).
+    ///
+    /// Error: `TooFewPrints`.
+    pub fn stepped<B: Book, L: Legs>(
+        &self,
+        book: &B,
+        account: &L,
+        (before, after): (Health, Health),
+    ) -> Result<AuctionClock, RiskError> {
+        let started = self.clock.found(before, self.live_time);
+        if self.clock.started == 0 && started.started != 0 {
+            require_prints(book, exposed_assets(book, account), &self.prints)?;
+        }
+        Ok(started.found(after, self.live_time))
+    }
+}
+
 /// What the step of size 0 does: it judges the account and sets its clock (8.1, 8.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockPlan {
     pub before: AuctionClock,
     pub after: AuctionClock,
     pub maintenance: Health,
+    /// E at the marks: a deficit may stop what could flee ([`crate::plan_halt`]).
+    pub net_asset_value: Atoms,
 }
 
-/// Judges an account for the auction's clock. `prints` answers for each asset; a first step needs two
-/// prints of every asset that the account is exposed to since the last silence (8.4), later ones and
-/// clearing need fresh prices alone.
+/// Judges an account for the auction's clock: the first step below Maintenance needs prints
+/// ([`Auction::stepped`]), later ones and clearing need fresh prices alone.
 ///
 /// Errors: `PriceUnfit`, `TooFewPrints`.
 pub fn plan_clock<B: Book, L: Legs>(
     book: &B,
     account: &L,
-    clock: AuctionClock,
-    live_time: u64,
-    prints: impl Fn(u8) -> Prints,
+    auction: &Auction<impl Fn(u8) -> Prints>,
     scratch: &mut Scratch<'_>,
 ) -> Result<ClockPlan, RiskError> {
     require_liquidation_prices(book, account, 0)?;
-    let maintenance = margin::maintenance_in_favour(book, account, scratch);
-    let after = clock.found(maintenance, live_time);
-    if clock.started == 0 && after.started != 0 {
-        require_prints(exposed_assets(book, account), prints)?;
-    }
+    let found = margin::judged_in_favour(book, account, scratch);
+    let maintenance = found.maintenance;
     Ok(ClockPlan {
-        before: clock,
-        after,
+        before: auction.clock,
+        after: auction.stepped(book, account, (maintenance, maintenance))?,
         maintenance,
+        net_asset_value: found.net_asset_value,
     })
 }
 
-/// Refuses unless each asset of the bits was priced twice since the last silence.
-fn require_prints(mut exposed: u32, prints: impl Fn(u8) -> Prints) -> Result<(), RiskError> {
+/// Refuses unless each asset of the bits whose feed is awake was priced twice since the last silence.
+fn require_prints<B: Book>(
+    book: &B,
+    mut exposed: u32,
+    prints: impl Fn(u8) -> Prints,
+) -> Result<(), RiskError> {
     while exposed != 0 {
         let asset = exposed.trailing_zeros() as u8;
         exposed &= exposed - 1;
         let seen = prints(asset);
-        if !seen.suffice() {
+        if !seen.suffice() && book.quality(asset).tier < Tier::Stale {
             return Err(RiskError::TooFewPrints {
                 asset,
                 seen: seen.0,

@@ -2,12 +2,14 @@
 
 mod auction;
 mod deleverage;
+mod halt;
 mod liquidation;
 mod losses;
 mod takeover;
 
 pub use auction::*;
 pub use deleverage::*;
+pub use halt::*;
 pub use liquidation::*;
 pub use losses::*;
 pub use takeover::*;

@@ -191,11 +191,29 @@ pub fn maintenance_in_favour<B: Book, L: Legs>(
     legs: &L,
     scratch: &mut Scratch<'_>,
 ) -> Health {
+    judged_in_favour(book, legs, scratch).maintenance
+}
+
+/// The same, with the net asset value at the marks.
+pub(crate) fn judged_in_favour<B: Book, L: Legs>(
+    book: &B,
+    legs: &L,
+    scratch: &mut Scratch<'_>,
+) -> Assessment {
     let terms = InitialTerms {
         stance: Stance::InFavour,
         ..InitialTerms::COUNTED
     };
-    assess::<true, false, B, L>(book, legs, terms, scratch).maintenance
+    assess::<true, false, B, L>(book, legs, terms, scratch)
+}
+
+/// Net asset value and Maintenance at the marks.
+pub(crate) fn judged<B: Book, L: Legs>(
+    book: &B,
+    legs: &L,
+    scratch: &mut Scratch<'_>,
+) -> Assessment {
+    assess::<true, false, B, L>(book, legs, InitialTerms::COUNTED, scratch)
 }
 
 /// Initial: E_I against IM (4.3, 5.5).

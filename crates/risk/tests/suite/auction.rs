@@ -70,15 +70,12 @@ fn one_asset() -> TestBook {
 fn clock_of(account: &TestAccount, clock: u64, prints: u8) -> Result<ClockPlan, RiskError> {
     let mut lanes = vec![0; Scratch::MAX_LANES];
     let mut scratch = Scratch::new(&mut lanes);
-    let started = AuctionClock { started: clock };
-    plan_clock(
-        &one_asset(),
-        account,
-        started,
-        500,
-        |_| Prints(prints),
-        &mut scratch,
-    )
+    let auction = Auction {
+        clock: AuctionClock { started: clock },
+        live_time: 500,
+        prints: |_| Prints(prints),
+    };
+    plan_clock(&one_asset(), account, &auction, &mut scratch)
 }
 
 /// 8.1, 8.4: the step of size 0 sets the clock. The hole: after an outage the first price may be a

@@ -12,6 +12,7 @@ mod deleverage;
 mod differential;
 mod examples;
 mod fill;
+mod halt;
 mod hedges;
 mod holes;
 mod interest;

@@ -1,5 +1,7 @@
 //! Instruction builders: one function each, accounts derived where they can be.
 
+mod liquidation;
+
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::{InstructionData, ToAccountMetas, system_program};
@@ -9,7 +11,9 @@ use keel::{accounts, instruction as data};
 mod account;
 
 use crate::address;
-use crate::{BankArgs, GroupArgs, LiquidateArgs, MarketArgs, OrderArgs, PoolArgs, PriceSlot};
+use crate::{BankArgs, GroupArgs, MarketArgs, OrderArgs, PoolArgs, PriceSlot};
+
+pub use liquidation::*;
 
 pub use account::{
     NewAccount, clear_delegate, close_margin_account, create_margin_account_with, set_delegate,
@@ -304,30 +308,6 @@ fn trade_instruction(
         .map(|index| AccountMeta::new(address::market(&keys.group, *index), false));
     instruction.accounts.extend(markets);
     instruction
-}
-
-/// Takes one leg of `margin`: the market's position, or with `bank` a deposit against the negative
-/// result of a closed position in that market.
-pub fn liquidate(
-    keys: &GroupKeys,
-    owner: Pubkey,
-    margin: Pubkey,
-    liquidator: Pubkey,
-    market: u8,
-    bank: Option<Pubkey>,
-    args: LiquidateArgs,
-) -> Instruction {
-    build(
-        accounts::Liquidate {
-            owner,
-            risk_book: keys.risk_book,
-            margin,
-            liquidator,
-            market: address::market(&keys.group, market),
-            bank,
-        },
-        data::Liquidate { args },
-    )
 }
 
 /// The report comes back as return data: see [`crate::decode::margin_report`].

@@ -1,7 +1,7 @@
 //! Plans applied to margin accounts.
 
 use keel_risk::{
-    Atoms, AuctionClock, BalanceLeg, Carry48, CashPlan, Frac40, Keep, LegChange, Lots, PositionLeg,
+    Atoms, AuctionClock, BalanceLeg, Carry48, CashPlan, Deficit, Frac40, Halt, Keep, LegChange, Lots, PositionLeg,
     Price, SettlePlan, SideTerms, TouchPlan, Touched, plan_touch, up_to_date,
 };
 
@@ -90,6 +90,10 @@ impl<'a> MarginMut<'a> {
         self.account.liquidation_started = clock.started;
     }
 
+    pub fn apply_halt(self, halt: Halt) {
+        self.account.deficit_found_at = halt.found_at;
+    }
+
     /// Writes a balance; an empty one frees its slot, but for the quote's.
     fn set_balance(&mut self, slot: usize, leg: BalanceLeg) {
         let balance = &mut self.account.balances[slot];
@@ -144,6 +148,15 @@ impl MarginAccount {
     pub fn auction_clock(&self) -> AuctionClock {
         AuctionClock {
             started: self.liquidation_started,
+        }
+    }
+
+    /// What a step that finds this net asset value means for the ledgers it may fall on.
+    pub fn deficit(&self, net_asset_value: Atoms, now: i64) -> Deficit {
+        Deficit {
+            net_asset_value,
+            found_at: self.deficit_found_at,
+            now,
         }
     }
 }

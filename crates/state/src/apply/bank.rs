@@ -2,7 +2,7 @@
 
 use keel_risk::{
     AccrualPlan, AccrualTerms, Accruing, Atoms, BankChange, BankLedger, BankLossPlan, BankTerms,
-    CashPlan, Index48, Insurance, LiquidationPlan, Outflow, OutflowPlan, PerSecond64, PoolTerms,
+    CashPlan, Endangered, Halt, Index48, Insurance, LiquidationPlan, Outflow, OutflowPlan, PerSecond64, PoolTerms,
     Ppm, ProvidePlan, RateCurve, Shares, deposit_amount, plan_accrual,
 };
 
@@ -105,6 +105,24 @@ impl Bank {
     /// The bank of the deposit that a liquidation step takes.
     pub fn apply_liquidation(&mut self, plan: &LiquidationPlan) {
         self.apply(&plan.deposit_bank);
+    }
+
+    /// The bank of the borrow that it repays.
+    pub fn apply_repayment(&mut self, plan: &LiquidationPlan) {
+        self.apply(&plan.borrow_bank);
+    }
+
+    /// Nothing leaves until then, or longer where another account's deficit asks for it.
+    pub fn apply_halt(&mut self, halt: Halt) {
+        self.halted_until = self.halted_until.max(halt.until);
+    }
+
+    /// The ledger on which an account's deficit may fall, as it stands.
+    pub fn endangered(&self) -> Endangered {
+        Endangered::Bank {
+            rate: self.index,
+            deposits: self.total_deposits(),
+        }
     }
 
     pub fn apply_accrual(&mut self, plan: &AccrualPlan) {

@@ -1,14 +1,12 @@
 //! What cranks and administration publish in the risk book.
 
 use keel_risk::{
-    Accruing, BankLedger, Keep, MarketLedger, Prints, Scenario, ScenarioPeak, extremes,
+    Accruing, Auction, AuctionClock, BankLedger, Keep, MarketLedger, Prints, SILENCE_S, Scenario,
+    ScenarioPeak, extremes,
 };
 
 use super::words;
 use crate::{InstrumentEntry, RateEntry, RiskBook, StoredPeak, StoredScenario};
-
-/// Longest silence between two price updates that still counts as live, seconds (margin-spec 8.4).
-const LIVE_GAP_S: i64 = 60;
 
 impl RiskBook {
     /// Publishes a scenario set and its peaks.
@@ -29,12 +27,30 @@ impl RiskBook {
     }
 
     /// Prices were accepted: the sequence counts, and live time advances by the time since the last
-    /// such moment, at most a minute (margin-spec 8.4).
-    pub fn tick(&mut self, now: i64) {
-        let elapsed = now.saturating_sub(self.last_update).clamp(0, LIVE_GAP_S);
-        self.live_time += elapsed.unsigned_abs();
+    /// such moment, at most a minute. A longer silence, or a restart of the cluster since, begins a
+    /// new count of prints; then each asset of `printed`, as bits, was printed once more (margin-spec
+    /// 8.4).
+    pub fn tick(&mut self, now: i64, restart_slot: u64, printed: u32) {
+        let elapsed = now.saturating_sub(self.last_update).max(0);
+        if elapsed > SILENCE_S || restart_slot != self.restart_slot {
+            self.silence = self.silence.wrapping_add(1);
+            self.restart_slot = restart_slot;
+        }
+        self.live_time += elapsed.min(SILENCE_S).unsigned_abs();
         self.last_update = self.last_update.max(now);
         self.sequence += 1;
+        self.count_prints(printed);
+    }
+
+    fn count_prints(&mut self, mut printed: u32) {
+        let silence = self.silence;
+        while printed != 0 {
+            let entry = &mut self.assets[printed.trailing_zeros() as usize];
+            printed &= printed - 1;
+            let seen = if entry.silence == silence { entry.prints } else { 0 };
+            entry.silence = silence;
+            entry.prints = Prints(seen).printed().0;
+        }
     }
 }
 
@@ -65,6 +81,21 @@ impl RiskBook {
             Prints(entry.prints)
         } else {
             Prints(0)
+        }
+    }
+
+    /// The auction of an account at this moment, in a cluster that was last restarted in
+    /// `restart_slot`: where no price has come since, no print counts (margin-spec 8.4).
+    pub fn auction(
+        &self,
+        clock: AuctionClock,
+        restart_slot: u64,
+    ) -> Auction<impl Fn(u8) -> Prints + '_> {
+        let restarted = restart_slot != self.restart_slot;
+        Auction {
+            clock,
+            live_time: self.live_time,
+            prints: move |asset| self.prints_of(asset).after_gap(0, restarted),
         }
     }
 }

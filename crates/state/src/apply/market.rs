@@ -1,7 +1,8 @@
 //! Plans applied to markets.
 
 use keel_risk::{
-    Carries, Carry48, Dust48, FillPlan, Frac40, FundingPlan, FundingState, FundingTerms, Insurance,
+    Carries, Carry48, Dust48, FillPlan, Frac40, FundingPlan, FundingState, FundingTerms, Halt,
+    Insurance,
     Keep, LiquidationPlan, MarketChange, MarketLedger, MarketLossPlan, MarketTerms, Ppm, Price,
     SideChange, SideLedger, SideTerms, integrated,
 };
@@ -96,9 +97,14 @@ impl Market {
         self.keep_residue(plan.residue);
     }
 
-    /// The target's first market.
-    pub fn apply_liquidation(&mut self, plan: &LiquidationPlan) {
-        self.apply(&plan.markets[0]);
+    /// The target's markets, by their number in it.
+    pub fn apply_liquidation(&mut self, plan: &LiquidationPlan, number: usize) {
+        self.apply(&plan.markets[number]);
+    }
+
+    /// No gain is settled until then, or longer where another account's deficit asks for it.
+    pub fn apply_halt(&mut self, halt: Halt) {
+        self.halted_until = self.halted_until.max(halt.until);
     }
 
     /// Funding at a moment; the skew that holds on is integrated from there.

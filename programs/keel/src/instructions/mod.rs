@@ -13,6 +13,7 @@ pub mod liquidate;
 pub mod order;
 pub mod provide_liquidity;
 pub mod set_name;
+pub mod take_over;
 pub mod update_prices;
 pub mod view_margin;
 pub mod withdraw;
@@ -22,6 +23,6 @@ pub mod withdraw;
 pub use {
     check_conservation::*, close_margin_account::*, create_bank::*, create_group::*,
     create_margin_account::*, create_market::*, create_pool::*, delegate::*, deposit::*,
-    liquidate::*, order::*, provide_liquidity::*, set_name::*, update_prices::*, view_margin::*,
+    liquidate::*, order::*, provide_liquidity::*, set_name::*, take_over::*, update_prices::*, view_margin::*,
     withdraw::*,
 };

@@ -6,7 +6,7 @@ use keel_state::RiskBook;
 
 use crate::errors::{KeelError, Merits};
 use crate::events::PricesUpdated;
-use crate::oracle;
+use crate::{oracle, restart};
 
 /// Most sources that one call may update.
 pub const MAX_UPDATES: usize = 32;
@@ -45,11 +45,12 @@ pub fn handler<'info>(
     let clock = Clock::get()?;
     let mut book = accounts.risk_book.load_mut()?;
 
-    let (mut updated, mut skipped) = (0u32, 0u32);
+    let (mut updated, mut skipped, mut printed) = (0u32, 0u32, 0u32);
     for (slot, account) in slots.iter().zip(ctx.remaining_accounts) {
         let bit = 1u32 << (slot.asset & 31);
-        if update_one(&mut book, *slot, account, &clock)? {
+        if let Some(rules) = update_one(&mut book, *slot, account, &clock)? {
             updated |= bit;
+            printed |= if rules { bit } else { 0 };
         } else {
             require!(!strict, KeelError::PriceNotNewer);
             skipped |= bit;
@@ -57,7 +58,7 @@ pub fn handler<'info>(
     }
 
     if updated != 0 {
-        book.tick(clock.unix_timestamp);
+        book.tick(clock.unix_timestamp, restart::last_slot()?, printed);
     }
 
     emit!(PricesUpdated {
@@ -70,13 +71,14 @@ pub fn handler<'info>(
     Ok(())
 }
 
-/// Reads, judges and stores one price; `false` when the stored one is as new.
+/// Reads, judges and stores one price, and tells whether its source rules; `None` when the stored
+/// one is as new.
 fn update_one(
     book: &mut RiskBook,
     slot: PriceSlot,
     account: &AccountInfo,
     clock: &Clock,
-) -> Result<bool> {
+) -> Result<Option<bool>> {
     require!(slot.asset < book.assets_len, KeelError::NoSuchAsset);
     require!(slot.source < 2, KeelError::NoSuchSource);
     let asset = &mut book.assets[usize::from(slot.asset)];
@@ -92,15 +94,15 @@ fn update_one(
     )
     .merits()?;
     if verdict == Acceptance::Skip {
-        return Ok(false);
+        return Ok(None);
     }
 
     let now = clock.unix_timestamp;
-    asset
+    let rules = asset
         .take_print(usize::from(slot.source), &reading, now)
         .merits()?;
     if slot.asset == QUOTE_ASSET {
         book.publish_peg();
     }
-    Ok(true)
+    Ok(Some(rules))
 }

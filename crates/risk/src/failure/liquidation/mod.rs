@@ -17,7 +17,7 @@ use crate::margin::{self, Health, Kept, Scratch, Stance};
 use crate::units::{Atoms, Lots, Ppm, Shares};
 use hand_over::hand_over;
 pub(in crate::failure) use hand_over::{market_change, received};
-pub(in crate::failure) use search::reaches_end;
+pub(in crate::failure) use search::end_of;
 use search::{Search, Step};
 use target::{Taken, find};
 
@@ -234,7 +234,8 @@ pub(super) struct StepTerms {
     pub taker: Taker,
 }
 
-/// [`plan_liquidation`] for a trader or a pool.
+/// [`plan_liquidation`] for a trader or a pool. The plan is large, hence a frame of its own.
+#[inline(never)]
 pub(super) fn plan_step<B: Book, A: Legs, K: Legs>(
     book: &B,
     (account, liquidator): (&A, &K),

@@ -183,9 +183,14 @@ impl<B: Book, A: Legs> Search<'_, '_, B, A> {
     }
 }
 
-/// Where a liquidation ends: `E_M >= MM * (1 + buffer)`, ceil (8.1).
-pub(in crate::failure) fn reaches_end(after: Health, terms: LiquidationTerms) -> bool {
-    let requirement = after.requirement.0.unsigned_abs();
+/// Whether an account is where a liquidation ends.
+fn reaches_end(after: Health, terms: LiquidationTerms) -> bool {
+    after.equity >= end_of(after.requirement, terms)
+}
+
+/// The equity at which a liquidation ends: `MM * (1 + buffer)`, ceil (8.1).
+pub(in crate::failure) fn end_of(requirement: Atoms, terms: LiquidationTerms) -> Atoms {
+    let requirement = requirement.0.unsigned_abs();
     let end = requirement.saturating_add(ppm_ceil(requirement, terms.buffer));
-    after.equity.0 >= i64::try_from(end).unwrap_or(i64::MAX)
+    Atoms(i64::try_from(end).unwrap_or(i64::MAX))
 }

@@ -3,10 +3,11 @@
 //! that of Euler v1's liquidations; the share is what Derive's auctions sell.
 
 mod give;
+mod legs;
 mod receive;
 mod search;
 
-use crate::book::{Amended, BalanceLeg, Book, Legs, PositionLeg};
+use crate::book::{BalanceLeg, Book, Legs, PositionLeg};
 use crate::error::RiskError;
 use crate::failure::auction::premium;
 use crate::failure::judge_receiver;
@@ -14,10 +15,12 @@ use crate::failure::liquidation::{LiquidationTerms, StoppedBy};
 use crate::fitness::require_liquidation_prices;
 use crate::ledger::{BankChange, MarketChange};
 use crate::limits::check_growth;
-use crate::margin::{self, Assessment, Health, InitialTerms, Scratch};
+use crate::margin::{self, Assessment, Health, Scratch, exposed_assets};
 use crate::num::{ppm_ceil, ppm_floor};
+use crate::price::Tier;
 use crate::units::{Atoms, Lots, Ppm};
 pub(in crate::failure) use receive::merged;
+use legs::{Joined, SlotSet, Written};
 use receive::receive;
 use search::Search;
 
@@ -65,13 +68,15 @@ pub struct TakeoverPlan {
     /// From the group's insurance to the bidder, where the account has no equity.
     pub from_insurance: Atoms,
     pub stopped_by: StoppedBy,
+    /// The account's E before, and its Maintenance figures, at the marks.
+    pub net_asset_value: Atoms,
     pub before: Health,
     pub after: Health,
 }
 
-/// Plans a takeover of share x of every leg and balance. x is the largest share tried, at most
-/// `max_share`, that does not pass the end of 8.1, or one that reaches it where a millionth less does
-/// not.
+/// Plans a takeover of share x of every leg and balance. x is at most `max_share` and at most the least
+/// that reaches the end of 8.1: one that comes within a sixteenth of the buffer to it, else the
+/// largest share tried that does not pass it, or one that reaches it where a millionth less does not.
 ///
 /// What moves is rounded for the account: deposits and legs of positive worth down, borrows and legs
 /// of negative worth up. The bidder pays the weight-1 value of exactly what moved times (1 - discount),
@@ -91,9 +96,11 @@ pub fn plan_take_over<B: Book, A: Legs, K: Legs>(
 ) -> Result<TakeoverPlan, RiskError> {
     // A share of every leg moves, so no asset's price may be stale.
     require_liquidation_prices(book, account, u32::MAX)?;
-    let in_favour = margin::maintenance_in_favour(book, account, scratch);
-    let found = margin::both(book, account, InitialTerms::COUNTED, scratch);
-    if !in_favour.is_liquidatable() || !found.maintenance.is_liquidatable() {
+    let found = margin::judged(book, account, scratch);
+    let in_doubt = is_doubtful(book, exposed_assets(book, account));
+    if !found.maintenance.is_liquidatable()
+        || in_doubt && !margin::maintenance_in_favour(book, account, scratch).is_liquidatable()
+    {
         return Err(RiskError::NotLiquidatable {
             equity: found.maintenance.equity,
             requirement: found.maintenance.requirement,
@@ -112,7 +119,7 @@ pub fn plan_take_over<B: Book, A: Legs, K: Legs>(
     if tried.after.health() <= found.maintenance.health() {
         return Err(RiskError::NothingToLiquidate);
     }
-    let mut plan = TakeoverPlan {
+    let plan = TakeoverPlan {
         share: tried.share,
         balances: tried.balances,
         positions: tried.positions,
@@ -120,11 +127,12 @@ pub fn plan_take_over<B: Book, A: Legs, K: Legs>(
         payment: tried.payment,
         from_insurance: insurance_pays(&found, tried.share, terms)?,
         stopped_by,
+        net_asset_value: found.net_asset_value,
         before: found.maintenance,
         after: tried.after,
     };
-    receive(book, (account, bidder), &mut plan, terms, buffers)?;
-    judge_bidder(book, bidder, &plan, buffers, scratch)?;
+    let replaced = receive(book, (account, bidder), &plan, terms, buffers)?;
+    judge_bidder(book, bidder, &plan, (buffers, replaced), scratch)?;
     Ok(plan)
 }
 
@@ -150,16 +158,27 @@ fn insurance_pays(
     Ok(Atoms(asked as i64))
 }
 
+/// Whether an asset of the bits counts at another price than its mark in an account's favour: Diverged
+/// ones, as stale ones were refused.
+fn is_doubtful<B: Book>(book: &B, mut assets: u32) -> bool {
+    let mut doubtful = false;
+    while assets != 0 {
+        let asset = assets.trailing_zeros() as u8;
+        assets &= assets - 1;
+        doubtful |= book.quality(asset).tier >= Tier::Diverged;
+    }
+    doubtful
+}
+
 /// The bidder stays within his limits and ends at or above Initial.
 fn judge_bidder<B: Book, K: Legs>(
     book: &B,
     bidder: &K,
     plan: &TakeoverPlan,
-    buffers: &TakeoverBuffers<'_>,
+    (buffers, (balances, positions)): (&TakeoverBuffers<'_>, (SlotSet, SlotSet)),
     scratch: &mut Scratch<'_>,
 ) -> Result<(), RiskError> {
-    let amended = Amended {
-        base: bidder,
+    let written = Written {
         balances: buffers
             .bidder_balances
             .get(..plan.balances)
@@ -169,9 +188,15 @@ fn judge_bidder<B: Book, K: Legs>(
             .get(..plan.positions)
             .unwrap_or_default(),
     };
-    for (slot, leg) in amended.positions {
+    for (slot, leg) in written.positions {
         let held = bidder.position(*slot).map_or(Lots(0), |leg| leg.size);
         check_growth(held, leg.size, book.instrument(leg.instrument).mark, false)?;
     }
-    judge_receiver(book, &amended, 0, scratch)
+    let after = Joined {
+        base: bidder,
+        written,
+        balances,
+        positions,
+    };
+    judge_receiver(book, &after, 0, scratch)
 }

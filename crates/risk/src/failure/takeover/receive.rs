@@ -1,6 +1,7 @@
 //! What the bidder gets with a share of an account.
 
 use super::give::part_floor;
+use super::legs::SlotSet;
 use super::{TakeoverBuffers, TakeoverPlan, TakeoverTerms};
 use crate::book::{BalanceLeg, Book, Legs, PositionLeg, QUOTE_RATE};
 use crate::carry::Carries;
@@ -8,19 +9,75 @@ use crate::error::RiskError;
 use crate::failure::liquidation::{market_change, received};
 use crate::fill::moved;
 use crate::ledger::{BankChange, MarketChange};
+use crate::limits::{MAX_ASSETS, MAX_POOL_POSITIONS};
 use crate::shares::{amount, borrow_amount, credited, debited};
 use crate::units::{Atoms, Dust48, Lots, Native, Shares};
 
-/// Writes the bidder's legs and the ledgers' changes.
+/// Where a bidder's legs of up to `N` kinds are, found in one pass, and which slots are free.
+struct Places<const N: usize> {
+    /// Slot plus one; 0 where he holds none.
+    slots: [u8; N],
+    used: SlotSet,
+    next_free: usize,
+}
+
+impl<const N: usize> Places<N> {
+    fn of(held: impl Iterator<Item = (usize, u8)>) -> Self {
+        let mut places = Self {
+            slots: [0; N],
+            used: SlotSet::default(),
+            next_free: 0,
+        };
+        for (slot, kind) in held {
+            places.used.add(slot);
+            if let Some(place) = places.slots.get_mut(usize::from(kind)) {
+                *place = (slot as u8).saturating_add(1);
+            }
+        }
+        places
+    }
+
+    /// The slot of a kind, or the first free one below `capacity`, which is no longer free then.
+    fn take(&mut self, kind: u8, capacity: usize) -> Option<usize> {
+        let held = self.slots.get(usize::from(kind)).copied().unwrap_or(0);
+        if held != 0 {
+            return Some(usize::from(held) - 1);
+        }
+        while self.next_free < capacity && self.used.holds(self.next_free) {
+            self.next_free += 1;
+        }
+        let free = self.next_free;
+        self.next_free += 1;
+        (free < capacity).then_some(free)
+    }
+}
+
+/// Writes the bidder's legs and the ledgers' changes. Returns the slots written, balances' and
+/// positions'. Error: `TooLarge` without a free slot.
 pub(super) fn receive<B: Book, A: Legs, K: Legs>(
     book: &B,
     (account, bidder): (&A, &K),
-    plan: &mut TakeoverPlan,
+    plan: &TakeoverPlan,
     terms: &TakeoverTerms,
     buffers: &mut TakeoverBuffers<'_>,
-) -> Result<(), RiskError> {
-    receive_balances(book, (account, bidder), plan, buffers)?;
-    let mut taken = 0u128;
+) -> Result<(SlotSet, SlotSet), RiskError> {
+    let balances = receive_balances(book, (account, bidder), plan, buffers)?;
+    let positions = receive_positions(book, (account, bidder), plan, terms, buffers)?;
+    Ok((balances, positions))
+}
+
+#[inline(never)]
+fn receive_positions<B: Book, A: Legs, K: Legs>(
+    book: &B,
+    (account, bidder): (&A, &K),
+    plan: &TakeoverPlan,
+    terms: &TakeoverTerms,
+    buffers: &mut TakeoverBuffers<'_>,
+) -> Result<SlotSet, RiskError> {
+    let held = (0..bidder.position_slots())
+        .filter_map(|slot| Some((slot, bidder.position(slot)?.instrument)));
+    let mut free = Places::<MAX_POOL_POSITIONS>::of(held);
+    let mut replaced = SlotSet::default();
     let places = buffers.bidder_positions.iter_mut();
     let given = buffers.account_positions.iter().take(plan.positions);
     let places = given.zip(places).zip(buffers.markets.iter_mut());
@@ -29,20 +86,10 @@ pub(super) fn receive<B: Book, A: Legs, K: Legs>(
         let Some(before) = account.position(*slot) else {
             continue;
         };
-        let free = |at: usize| {
-            let claimed = taken.checked_shr(at as u32).unwrap_or(1) & 1 != 0;
-            !claimed && bidder.position(at).is_none()
-        };
-        let at = (0..bidder.position_slots())
-            .find(|at| {
-                bidder
-                    .position(*at)
-                    .is_some_and(|leg| leg.instrument == before.instrument)
-            })
-            .or_else(|| (0..terms.bidder_capacity).find(|at| free(*at)))
+        let at = free
+            .take(before.instrument, terms.bidder_capacity)
             .ok_or(RiskError::TooLarge)?;
-        taken |= 1u128.checked_shl(at as u32).unwrap_or(0);
-
+        replaced.add(at);
         let held = bidder.position(at).unwrap_or(PositionLeg {
             instrument: before.instrument,
             size: Lots(0),
@@ -57,7 +104,7 @@ pub(super) fn receive<B: Book, A: Legs, K: Legs>(
     if written < plan.positions {
         return Err(RiskError::TooLarge);
     }
-    Ok(())
+    Ok(replaced)
 }
 
 /// A position that a part of another comes to. Where they are on one side, lots and quote add. Where
@@ -88,13 +135,17 @@ pub(in crate::failure) fn merged(
     Ok((after, market_change(&[(before, left), (held, after)], dust)))
 }
 
+#[inline(never)]
 fn receive_balances<B: Book, A: Legs, K: Legs>(
     book: &B,
     (account, bidder): (&A, &K),
     plan: &TakeoverPlan,
     buffers: &mut TakeoverBuffers<'_>,
-) -> Result<(), RiskError> {
-    let mut taken = 0u64;
+) -> Result<SlotSet, RiskError> {
+    let capacity = bidder.balance_slots();
+    let held = (0..capacity).filter_map(|slot| Some((slot, bidder.balance(slot)?.rate)));
+    let mut free = Places::<MAX_ASSETS>::of(held);
+    let mut replaced = SlotSet::default();
     let given = buffers.account_balances.iter().take(plan.balances);
     let places = given
         .zip(buffers.bidder_balances.iter_mut())
@@ -102,15 +153,8 @@ fn receive_balances<B: Book, A: Legs, K: Legs>(
     let mut written = 0;
     for (((slot, left), place), bank) in places {
         let before = account.balance(*slot).map_or(Shares(0), |leg| leg.shares);
-        let free = |at: usize| {
-            taken.checked_shr(at as u32).unwrap_or(1) & 1 == 0 && bidder.balance(at).is_none()
-        };
-        let at = (0..bidder.balance_slots())
-            .find(|at| bidder.balance(*at).is_some_and(|leg| leg.rate == left.rate))
-            .or_else(|| (0..bidder.balance_slots()).find(|at| free(*at)))
-            .ok_or(RiskError::TooLarge)?;
-        taken |= 1u64.checked_shl(at as u32).unwrap_or(0);
-
+        let at = free.take(left.rate, capacity).ok_or(RiskError::TooLarge)?;
+        replaced.add(at);
         let held = bidder.balance(at).map_or(Shares(0), |leg| leg.shares);
         let part = part_floor(before.0, plan.share);
         let mut after = joined(book, left.rate, held, part);
@@ -133,7 +177,7 @@ fn receive_balances<B: Book, A: Legs, K: Legs>(
     if written < plan.balances {
         return Err(RiskError::TooLarge);
     }
-    Ok(())
+    Ok(replaced)
 }
 
 /// The bidder's quote after the payment, and after what insurance adds. Error:

@@ -1,18 +1,27 @@
 //! The search for the share (margin-spec 8.3).
 
 use super::give::give;
+use super::legs::Written;
 use super::{MILLION, TakeoverBuffers, TakeoverTerms};
-use crate::book::{Amended, Book, Legs, QUOTE_RATE};
+use crate::book::{Book, Legs, QUOTE_RATE};
 use crate::error::RiskError;
 use crate::failure::auction::discount;
-use crate::failure::liquidation::{StoppedBy, reaches_end};
+use crate::failure::liquidation::{LiquidationTerms, StoppedBy, end_of};
 use crate::margin::{self, Assessment, Health, Scratch};
-use crate::num::{mul_div_ceil, ppm_ceil, ppm_floor};
+use crate::num::{mul_div_floor, ppm_ceil, ppm_floor};
 use crate::shares::credited;
 use crate::units::{Atoms, Native, Ppm};
 
 /// Shares tried at most by one call.
-const TAKEOVER_TRIES: usize = 12;
+const TAKEOVER_TRIES: usize = 14;
+/// A share that leaves the account short of the end by at most this part of the buffer, as a power of
+/// two, is as good as the end: the account is healthy, and no further one is tried.
+const NEAR_SHIFT: u32 = 4;
+/// How far below the share that the figures point at the next one is tried, ppm: rounding of the legs
+/// would else pass the end as often as not.
+const MARGIN: u32 = 2;
+/// Steps towards the root of [`Search::least`].
+const ROOT_STEPS: usize = 4;
 
 /// A share tried.
 #[derive(Clone, Copy, Debug)]
@@ -38,71 +47,86 @@ impl<B: Book, A: Legs> Search<'_, '_, '_, B, A> {
     /// The share to take; its legs stand in the account's buffers.
     pub fn share(&mut self) -> Result<(Tried, StoppedBy), RiskError> {
         let most = self.terms.max_share.0.min(MILLION);
-        let small = RiskError::ShareTooSmall { asked: most };
         if most == 0 {
-            return Err(small);
+            return Err(RiskError::ShareTooSmall { asked: most });
         }
-        let guess = self.guess().clamp(1, most);
-        let first = self.attempt(Ppm(guess))?;
-        if !self.passes(&first) && (guess == most || guess == MILLION) {
-            let stop = if most == MILLION {
-                StoppedBy::WholeLeg
+        // Shares up to `low` do not pass the end; `high` does.
+        let (mut low, mut high) = (0, None);
+        let mut share = self.least(0).clamp(1, most);
+        for tried in 1..TAKEOVER_TRIES {
+            let step = self.attempt(Ppm(share))?;
+            let slack = slack(step.after, self.terms.liquidation);
+            if slack >= 0 && share - low <= 1 {
+                return Ok((step, StoppedBy::End));
+            } else if slack >= 0 {
+                high = Some(share);
+            } else if share == most {
+                return Ok((step, stopped_at(most)));
+            } else if is_near(slack, step.after, self.terms.liquidation) {
+                return Ok((step, StoppedBy::End));
             } else {
-                StoppedBy::MaxSize
+                low = share;
+            }
+            share = match high {
+                None => most,
+                Some(high) if high - low <= 1 => high,
+                // What the last share came to tells how the requirement bends; then halve.
+                Some(high) if tried <= 2 => {
+                    let bend = self.bend(share, slack);
+                    self.least(bend).clamp(low + 1, high - 1)
+                }
+                Some(high) => low + (high - low) / 2,
             };
-            return Ok((first, stop));
         }
-
-        let (mut low, mut high) = if self.passes(&first) {
-            (0, guess)
-        } else {
-            let last = self.attempt(Ppm(most))?;
-            if !self.passes(&last) {
-                return Ok((last, StoppedBy::MaxSize));
-            }
-            (guess, most)
-        };
-        // The guess is nearly right: look beside it first, then halve.
-        for tried in 0..TAKEOVER_TRIES {
-            if high - low <= 1 {
-                break;
-            }
-            let middle = if tried == 0 && low == 0 && high > 16 {
-                high - 16
-            } else {
-                low + (high - low) / 2
-            };
-            let step = self.attempt(Ppm(middle))?;
-            if self.passes(&step) {
-                high = middle;
-            } else {
-                low = middle;
-            }
-        }
-        let share = if high - low <= 1 { high } else { low };
-        let step = self.attempt(Ppm(share))?;
+        let step = self.attempt(Ppm(low.max(1)))?;
         Ok((step, StoppedBy::End))
     }
 
-    fn passes(&self, tried: &Tried) -> bool {
-        reaches_end(tried.after, self.terms.liquidation)
-    }
-
-    /// The share that reaches the end of an account whose requirement is proportional to its legs:
-    /// `(1 - x) * E_M + x * P >= (1 - x) * MM * (1 + buffer)`, ceil, in ppm.
-    fn guess(&self) -> u32 {
-        let Health {
-            equity,
-            requirement,
-        } = self.found.maintenance;
-        let wanted = requirement.0.unsigned_abs();
-        let wanted = wanted.saturating_add(ppm_ceil(wanted, self.terms.liquidation.buffer));
-        let wanted = i64::try_from(wanted).unwrap_or(i64::MAX);
-        let short = wanted.saturating_sub(equity.0).max(0).unsigned_abs();
+    /// What the account lacks of the end, and what the bidder would pay for all of it.
+    fn lacking(&self) -> (u64, u64) {
+        let lacks = slack(self.found.maintenance, self.terms.liquidation);
         let worth = self.found.net_asset_value.0.max(0).unsigned_abs();
         let paid = ppm_floor(worth, Ppm(MILLION - discount(self.terms.live_s).0));
-        let share = mul_div_ceil(short, u64::from(MILLION), short.saturating_add(paid));
-        share.map_or(MILLION, |share| share.min(u64::from(MILLION)) as u32)
+        (lacks.min(0).unsigned_abs(), paid)
+    }
+
+    /// A share just below the least that reaches the end, where a share x leaves the account at
+    /// `-lacks * (1 - x) + paid * x + bend * x * (1 - x)` of it: all that scales with the legs, the
+    /// payment, and what the size multiplier gives up besides.
+    fn least(&self, bend: u64) -> u32 {
+        let (lacks, paid) = self.lacking();
+        let all = lacks.saturating_add(paid).saturating_add(bend);
+        // Shifted so that a million times it fits; the figures are a guess all the same.
+        let shift = (64 - all.leading_zeros()).saturating_sub(43);
+        let mut share = 0;
+        // From below, so that no step passes the root.
+        for _ in 0..ROOT_STEPS {
+            let rest = ppm_floor(bend, Ppm(MILLION - share));
+            let divisor = (lacks.saturating_add(paid).saturating_add(rest)) >> shift;
+            if divisor == 0 {
+                return MILLION;
+            }
+            let next = (lacks >> shift) * u64::from(MILLION) / divisor;
+            share = next.min(u64::from(MILLION)) as u32;
+            if bend == 0 {
+                break;
+            }
+        }
+        if share == MILLION { share } else { share.saturating_sub(MARGIN) }
+    }
+
+    /// By how much the account came nearer to the end than in proportion: the `bend` of
+    /// [`Self::least`] that explains a share's slack.
+    fn bend(&self, share: u32, slack: i64) -> u64 {
+        let (lacks, paid) = self.lacking();
+        let rest = MILLION - share;
+        let in_proportion = i128::from(ppm_floor(paid, Ppm(share)))
+            - i128::from(ppm_floor(lacks, Ppm(rest)));
+        let more = i128::from(slack) - in_proportion;
+        let more = u64::try_from(more).unwrap_or(0);
+        let square = u64::from(MILLION) * u64::from(MILLION);
+        let divisor = u64::from(share) * u64::from(rest);
+        mul_div_floor(more, square, divisor).unwrap_or(u64::MAX >> 2)
     }
 
     /// Writes the account without `share` of everything, the payment received, and judges it.
@@ -123,8 +147,7 @@ impl<B: Book, A: Legs> Search<'_, '_, '_, B, A> {
                 rate.borrow_index,
             );
         }
-        let amended = Amended {
-            base: self.account,
+        let after = Written {
             balances: self
                 .buffers
                 .account_balances
@@ -136,7 +159,7 @@ impl<B: Book, A: Legs> Search<'_, '_, '_, B, A> {
                 .get(..given.positions)
                 .unwrap_or_default(),
         };
-        let after = margin::maintenance(self.book, &amended, self.scratch);
+        let after = margin::maintenance(self.book, &after, self.scratch);
         Ok(Tried {
             share,
             balances: given.balances,
@@ -146,4 +169,24 @@ impl<B: Book, A: Legs> Search<'_, '_, '_, B, A> {
             after,
         })
     }
+}
+
+/// Why the greatest share that may be taken was.
+fn stopped_at(most: u32) -> StoppedBy {
+    if most == MILLION {
+        StoppedBy::WholeLeg
+    } else {
+        StoppedBy::MaxSize
+    }
+}
+
+/// Equity beyond the end; saturates.
+fn slack(found: Health, terms: LiquidationTerms) -> i64 {
+    found.equity.0.saturating_sub(end_of(found.requirement, terms).0)
+}
+
+/// Whether an account short of the end is as good as there.
+fn is_near(slack: i64, after: Health, terms: LiquidationTerms) -> bool {
+    let buffer = ppm_floor(after.requirement.0.unsigned_abs(), terms.buffer);
+    slack.unsigned_abs() <= buffer >> NEAR_SHIFT
 }
