@@ -48,8 +48,7 @@ impl World {
         let mints: Vec<Pubkey> = banks.iter().map(|asset| self.token(*asset).mint).collect();
         let markets: Vec<u8> = markets.iter().map(|asset| market(*asset)).collect();
         let signer = self.vm.payer.pubkey();
-        let clock =
-            instruction::set_auction_clock(&self.keys, signer, account, &mints, &markets);
+        let clock = instruction::set_auction_clock(&self.keys, signer, account, &mints, &markets);
         self.vm.measure("set_clock", clock, &[])
     }
 

@@ -82,6 +82,8 @@ pub(crate) fn overshoot(
     let snapshot = Snapshot::new(book, now)?;
     let (view, stored) = (snapshot.view(), snapshot.book());
     let account = decode::margin(account_before, stored)?;
+    let live_s = account.account().auction_clock().live_s(stored.live_time);
+    let rate = view.liquidation_terms().after(live_s).fee;
     let step = |size: u64| {
         let position = held(&account, instrument)?;
         let mark = view.instrument(instrument).mark;
@@ -102,7 +104,7 @@ pub(crate) fn overshoot(
         let free = maintenance(&view, &amended, &mut workspace.scratch());
         let before = maintenance(&view, &account, &mut workspace.scratch());
         let gain = free.health().0 - before.health().0;
-        let fee = i128::from(amount.abs()) * i128::from(stored.liquidation_fee);
+        let fee = i128::from(amount.abs()) * i128::from(rate.0);
         let penalty = ((fee + 999_999) / 1_000_000).min(i128::from(gain.max(0) / 2));
         let after = Health {
             equity: Atoms(free.equity.0 - penalty as i64),

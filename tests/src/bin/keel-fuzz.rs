@@ -35,6 +35,9 @@ Example:
   cargo run -p keel-tests --bin keel-fuzz -- --steps 1000000 --seed 7 --threads 2
 ";
 
+/// Longest replay that is printed besides being written.
+const SHOWN: usize = 100;
+
 /// What was asked for.
 #[derive(Debug)]
 struct Request {
@@ -147,7 +150,11 @@ fn fuzz(request: &Request) -> Result<bool> {
         text_of(&short)
     );
     std::fs::write(&output, &text).with_context(|| format!("cannot write {}", output.display()))?;
-    print!("{text}");
+    if short.actions.len() <= SHOWN {
+        print!("{text}");
+    } else {
+        println!("{}", short.what);
+    }
     eprintln!(
         "keel-fuzz: {} steps break the same; cargo xtask fuzz --replay {}",
         short.actions.len(),

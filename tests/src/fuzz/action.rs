@@ -75,6 +75,36 @@ pub enum Action {
         bank: u8,
         size: u64,
     },
+    /// Two positions of one hedge.
+    LiquidateHedge {
+        by: usize,
+        whom: usize,
+        markets: [u8; 2],
+        size: u64,
+    },
+    /// A deposit against a borrow.
+    LiquidateBorrow {
+        by: usize,
+        whom: usize,
+        deposit: u8,
+        borrow: u8,
+        size: u64,
+    },
+    /// Judges `whom` for his auction's clock; a deficit stops these banks and markets.
+    SetClock {
+        by: usize,
+        whom: usize,
+        banks: u8,
+        markets: u8,
+    },
+    /// A share of everything of `whom`, naming these banks besides the quote's, and these markets.
+    TakeOver {
+        by: usize,
+        whom: usize,
+        share_ppm: u32,
+        banks: u8,
+        markets: u8,
+    },
     /// Tokens sent to a vault past the program.
     Donate {
         who: usize,
@@ -205,6 +235,10 @@ impl Action {
             Self::Provide { .. } => "provide_liquidity",
             Self::Liquidate { .. } => "liquidate",
             Self::LiquidateDeposit { .. } => "liquidate (deposit)",
+            Self::LiquidateHedge { .. } => "liquidate (hedge)",
+            Self::LiquidateBorrow { .. } => "liquidate (borrow)",
+            Self::SetClock { .. } => "liquidate (clock)",
+            Self::TakeOver { .. } => "take_over",
             Self::Donate { .. } => "a donation",
             Self::Conserve => "check_conservation",
             Self::Move { .. } => "update_prices (move)",

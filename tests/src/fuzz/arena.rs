@@ -2,10 +2,10 @@
 
 use anyhow::{Context, Result};
 use keel_migrations::{GroupConfig, Keys, TokenConfig, m0001_create_group};
-use keel_sdk::instruction::{self, GroupKeys, NewAccount, Token, TradeKeys};
+use keel_sdk::instruction::{self, GroupKeys, NewAccount, TakenLeg, Token, TradeKeys};
 use keel_sdk::{
-    AccountSettings, Instruction, LiquidateArgs, OrderArgs, OrderLeg, PriceSlot, Pubkey,
-    SourceArgs, address, decode,
+    AccountSettings, Instruction, OrderArgs, OrderLeg, PriceSlot, Pubkey, SourceArgs, address,
+    decode,
 };
 use keel_state::MarginReport;
 use solana_account::Account;
@@ -361,24 +361,44 @@ impl Arena {
         instruction::close_position(&self.keys, &keys, self.order(&[size]))
     }
 
-    pub fn liquidate(
-        &self,
-        by: usize,
-        whom: usize,
-        market: u8,
-        bank: Option<u8>,
-        size: u64,
-    ) -> Instruction {
+    /// `by` takes a leg of `whom`.
+    pub fn liquidate(&self, (by, whom): (usize, usize), leg: TakenLeg, size: u64) -> Instruction {
         let liquidator = &self.accounts[by];
-        instruction::liquidate(
-            &self.keys,
-            liquidator.owner(),
-            self.accounts[whom].margin,
-            liquidator.margin,
-            market,
-            bank.map(|bank| self.bank(bank)),
-            LiquidateArgs { max_size: size },
-        )
+        let (owner, margin) = (liquidator.owner(), self.accounts[whom].margin);
+        instruction::liquidate(&self.keys, owner, margin, liquidator.margin, leg, size)
+    }
+
+    pub fn set_clock(&self, (by, whom): (usize, usize), banks: u8, markets: u8) -> Instruction {
+        let (owner, margin) = (self.accounts[by].owner(), self.accounts[whom].margin);
+        let (mints, markets) = (self.mints(banks), of_mask(markets));
+        instruction::set_auction_clock(&self.keys, owner, margin, &mints, &markets)
+    }
+
+    pub fn take_over(
+        &self,
+        (by, whom): (usize, usize),
+        share_ppm: u32,
+        banks: u8,
+        markets: u8,
+    ) -> Instruction {
+        let bidder = &self.accounts[by];
+        let accounts = (self.accounts[whom].margin, bidder.margin);
+        let (mints, markets) = (self.mints(banks & !1), of_mask(markets));
+        let owner = bidder.owner();
+        instruction::take_over(&self.keys, owner, accounts, share_ppm, &mints, &markets)
+    }
+
+    /// Mint of an asset.
+    pub fn mint(&self, asset: u8) -> Pubkey {
+        self.tokens[usize::from(asset)].mint
+    }
+
+    /// Mints of the assets of a mask.
+    fn mints(&self, mask: u8) -> Vec<Pubkey> {
+        of_mask(mask)
+            .into_iter()
+            .map(|asset| self.mint(asset))
+            .collect()
     }
 
     /// `check_conservation` of everything.
@@ -435,6 +455,11 @@ impl Arena {
             client_id: 0,
         }
     }
+}
+
+/// The places of a mask's bits: assets, or markets where the last bit names none.
+pub fn of_mask(mask: u8) -> Vec<u8> {
+    (0..8).filter(|bit| mask >> bit & 1 == 1).collect()
 }
 
 /// The standard group with four more tokens and markets.

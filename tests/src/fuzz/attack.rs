@@ -1,7 +1,7 @@
 //! What nobody may succeed with, as instructions.
 
 use anyhow::Result;
-use keel_sdk::instruction;
+use keel_sdk::instruction::{self, TakenLeg};
 use keel_sdk::{AccountMeta, Instruction, OrderArgs, OrderLeg, Pubkey, address};
 
 use super::action::Attack;
@@ -12,6 +12,8 @@ use super::state::row_of;
 const SOL: u8 = market_of(1);
 const BTC: u8 = market_of(2);
 const ETH: u8 = market_of(3);
+const SOL_LEG: TakenLeg = TakenLeg::Position { market: SOL };
+const BTC_LEG: TakenLeg = TakenLeg::Position { market: BTC };
 
 impl Driver {
     /// The instruction of an attack by `who` on `whom`.
@@ -29,13 +31,13 @@ impl Driver {
             .is_liquidatable();
         Ok(match attack {
             Attack::LiquidateTheHealthy if healthy => {
-                arena.liquidate(who, whom, SOL, None, u64::MAX)
+                arena.liquidate((who, whom), SOL_LEG, u64::MAX)
             }
             Attack::LiquidateOneself | Attack::LiquidateTheHealthy => {
-                arena.liquidate(who, who, SOL, None, u64::MAX)
+                arena.liquidate((who, who), SOL_LEG, u64::MAX)
             }
             Attack::LiquidateThePool => with_account(
-                arena.liquidate(who, whom, BTC, None, u64::MAX),
+                arena.liquidate((who, whom), BTC_LEG, u64::MAX),
                 2,
                 arena.pool_margin(),
             ),
@@ -44,7 +46,7 @@ impl Driver {
                 let third = third.take(3).find(|number| {
                     arena.accounts[*number].owner() != me.owner() && *number != whom
                 });
-                let take = arena.liquidate(who, whom, SOL, None, u64::MAX);
+                let take = arena.liquidate((who, whom), SOL_LEG, u64::MAX);
                 with_account(take, 3, arena.accounts[third.unwrap_or(0)].margin)
             }
             // A delegate's order would be none.

@@ -5,6 +5,7 @@ use anyhow::{Result, bail, ensure};
 use keel_risk::{InitialTerms, Ppm};
 
 use super::action::Action;
+use super::arena::of_mask;
 use super::books::{AccountBook, Books, signed, unsigned};
 use super::state::{POOL_ROW, State, row_of};
 
@@ -13,6 +14,8 @@ const POOL_FACTOR: Ppm = Ppm(3_000_000);
 const MOST_PENALTY: i128 = 50_000;
 /// Atoms by which the books' arithmetic and the engine's may differ for each leg.
 const ROUNDING: i128 = 2;
+/// Atoms that rounding may cost whoever takes legs over.
+const LOSSES: i128 = 256;
 
 /// The program may refuse anything, but never fail.
 pub fn is_no_fault(cause: &str) -> Result<()> {
@@ -69,9 +72,12 @@ pub fn parties(action: &Action) -> Vec<usize> {
         | Action::CreateAccount { who }
         | Action::CloseAccount { who } => vec![row_of(*who)],
         Action::Provide { .. } => vec![POOL_ROW],
-        Action::Liquidate { by, whom, .. } | Action::LiquidateDeposit { by, whom, .. } => {
-            vec![row_of(*whom), row_of(*by)]
-        }
+        Action::Liquidate { by, whom, .. }
+        | Action::LiquidateDeposit { by, whom, .. }
+        | Action::LiquidateHedge { by, whom, .. }
+        | Action::LiquidateBorrow { by, whom, .. }
+        | Action::TakeOver { by, whom, .. } => vec![row_of(*whom), row_of(*by)],
+        Action::SetClock { whom, .. } => vec![row_of(*whom)],
         Action::Batch(steps) => steps.iter().flat_map(parties).collect(),
         _ => Vec::new(),
     };
@@ -88,6 +94,12 @@ fn ledgers(action: &Action) -> (Vec<u8>, Vec<u8>) {
         Action::Close { market, .. } | Action::Liquidate { market, .. } => (vec![], vec![*market]),
         Action::Provide { .. } => (vec![0], vec![]),
         Action::LiquidateDeposit { market, bank, .. } => (vec![*bank], vec![*market]),
+        Action::LiquidateHedge { markets, .. } => (vec![], markets.to_vec()),
+        Action::LiquidateBorrow {
+            deposit, borrow, ..
+        } => (vec![*deposit, *borrow], vec![]),
+        Action::SetClock { banks, markets, .. } => (of_mask(*banks), of_mask(*markets)),
+        Action::TakeOver { banks, markets, .. } => (of_mask(banks | 1), of_mask(*markets)),
         Action::Batch(steps) => {
             let mut all = (Vec::new(), Vec::new());
             for (banks, markets) in steps.iter().map(ledgers) {
@@ -97,6 +109,23 @@ fn ledgers(action: &Action) -> (Vec<u8>, Vec<u8>) {
             all
         }
         _ => (vec![], vec![]),
+    }
+}
+
+/// Who takes legs of whom, where an action does.
+fn taking(action: &Action) -> Option<(usize, usize)> {
+    match action {
+        // A step of size 0 only sets the clock.
+        Action::Liquidate { size: 0, .. }
+        | Action::LiquidateDeposit { size: 0, .. }
+        | Action::LiquidateHedge { size: 0, .. }
+        | Action::LiquidateBorrow { size: 0, .. } => None,
+        Action::Liquidate { by, whom, .. }
+        | Action::LiquidateDeposit { by, whom, .. }
+        | Action::LiquidateHedge { by, whom, .. }
+        | Action::LiquidateBorrow { by, whom, .. }
+        | Action::TakeOver { by, whom, .. } => Some((*by, *whom)),
+        _ => None,
     }
 }
 
@@ -126,9 +155,19 @@ pub fn accepted(action: &Action, before: &State, after: &State) -> Result<()> {
             close(before, after, row_of(*who))?;
             delegated(after, (*by, *who))
         }
-        Action::Liquidate { by, whom, .. } | Action::LiquidateDeposit { by, whom, .. } => {
-            liquidation(action, (*by, *whom), before, after)
+        Action::SetClock { whom, .. }
+        | Action::Liquidate { whom, .. }
+        | Action::LiquidateDeposit { whom, .. }
+        | Action::LiquidateHedge { whom, .. }
+        | Action::LiquidateBorrow { whom, .. }
+        | Action::TakeOver { whom, .. } => {
+            clock(before, after, row_of(*whom))?;
+            match taking(action) {
+                Some(parties) => liquidation(action, parties, before, after),
+                None => Ok(()),
+            }
         }
+
         Action::Batch(steps) => batch(steps, before, after),
         _ => Ok(()),
     }
@@ -374,6 +413,23 @@ fn close(before: &State, after: &State, row: usize) -> Result<()> {
     Ok(())
 }
 
+/// 8.4: an auction runs exactly while its account was last found below Maintenance, and its beginning
+/// never moves.
+fn clock(before: &State, after: &State, row: usize) -> Result<()> {
+    let started = |state: &State| state.books.accounts[row].liquidation_started;
+    let (was, is) = (started(before), started(after));
+    ensure!(
+        was == 0 || is == 0 || is == was,
+        "8.4: the auction of row {row} began at {was}, and then at {is}"
+    );
+    let found = after.assess(row)?.maintenance;
+    ensure!(
+        is == 0 || found.health().0 < 0 || !after.estimate(row).is_sound,
+        "8.4: the auction of row {row} goes on at {found:?}"
+    );
+    Ok(())
+}
+
 /// I7 and I8, I6 for the liquidator, and that it costs no more than 8.1 says.
 fn liquidation(
     action: &Action,
@@ -397,6 +453,17 @@ fn liquidation(
         "I6: the liquidator ends at {liquidator:?}"
     );
     let cost = before.worth(row) - after.worth(row);
+    let gain = after.worth(row_of(by)) - before.worth(row_of(by));
+    // Of a takeover negative legs round up, by a lot each (8.3).
+    let lots = match action {
+        Action::TakeOver { .. } => lots_of_each(before, row),
+        _ => 0,
+    };
+    ensure!(
+        gain >= -LOSSES - lots,
+        "8.1: the liquidator lost {} atoms",
+        -gain
+    );
     let Action::Liquidate { market, .. } = action else {
         return Ok(());
     };
@@ -414,6 +481,16 @@ fn liquidation(
     }
 }
 
+/// What a lot of each of an account's positions is worth together, atoms.
+fn lots_of_each(state: &State, row: usize) -> i128 {
+    let held = state.books.accounts[row].positions.iter();
+    held.map(|held| {
+        let asset = state.books.markets[usize::from(held.instrument)].asset;
+        (state.books.prices[usize::from(asset)].lot48() >> 48) + 1
+    })
+    .sum()
+}
+
 fn size(state: &State, row: usize, market: u8) -> i64 {
     let held = state.books.accounts[row].position(market);
     held.map_or(0, |held| {
@@ -424,10 +501,10 @@ fn size(state: &State, row: usize, market: u8) -> i64 {
 /// I7 under batching: whoever was healthy before several steps at one price is not liquidated in them.
 fn batch(steps: &[Action], before: &State, after: &State) -> Result<()> {
     for step in steps {
-        let (Action::Liquidate { whom, .. } | Action::LiquidateDeposit { whom, .. }) = step else {
+        let Some((_, whom)) = taking(step) else {
             continue;
         };
-        let was = before.assess(row_of(*whom))?;
+        let was = before.assess(row_of(whom))?;
         ensure!(
             was.maintenance.health().0 < 0,
             "I7: a healthy account was liquidated in a batch: {was:?}"

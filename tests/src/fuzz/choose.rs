@@ -404,6 +404,38 @@ impl Chooser {
         let by = self.liquidator(whom);
         let account = &view.accounts[whom];
         let (losses, tokens) = (account.closed_losses(), account.tokens());
+        match self.within(0, 9) {
+            0 => {
+                return Action::SetClock {
+                    by,
+                    whom,
+                    banks: self.within(0, 255) as u8,
+                    markets: self.within(0, 127) as u8,
+                };
+            }
+            1..=2 => return self.take_over(view, by, whom),
+            3 if account.held().len() > 1 => {
+                let held = account.held();
+                let first = self.pick(&held);
+                let size = account.sizes[usize::from(first)].unsigned_abs();
+                return Action::LiquidateHedge {
+                    by,
+                    whom,
+                    markets: [first, self.pick(&held)],
+                    size: self.size_to_take(size),
+                };
+            }
+            4..=6 if !account.borrows.is_empty() && !account.deposits.is_empty() => {
+                return Action::LiquidateBorrow {
+                    by,
+                    whom,
+                    deposit: self.pick(&account.deposits),
+                    borrow: self.pick(&account.borrows),
+                    size: self.size_to_take(10_000_000_000),
+                };
+            }
+            _ => {}
+        }
         let takes_deposit = !losses.is_empty() && !tokens.is_empty();
         if takes_deposit && (account.held().is_empty() || self.chance(1, 2)) {
             return Action::LiquidateDeposit {
@@ -421,6 +453,26 @@ impl Chooser {
             whom,
             market,
             size: self.size_to_take(whole),
+        }
+    }
+
+    /// Mostly with every ledger that may be needed.
+    fn take_over(&mut self, view: &View, by: usize, whom: usize) -> Action {
+        let account = &view.accounts[whom];
+        let of = |places: &[u8]| places.iter().fold(0u8, |mask, place| mask | 1 << place);
+        let (mut banks, mut markets) = (
+            of(&account.deposits) | of(&account.borrows),
+            of(&account.held()) | of(&account.closed_losses()),
+        );
+        if self.chance(1, 10) {
+            (banks, markets) = (0, self.within(0, 127) as u8);
+        }
+        Action::TakeOver {
+            by,
+            whom,
+            share_ppm: self.pick(&[1, 1_000, 100_000, 500_000, 1_000_000, 1_000_000]),
+            banks,
+            markets,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use anchor_spl::token::spl_token;
 use anyhow::{Context, Result, bail, ensure};
+use keel_sdk::instruction::TakenLeg;
 use keel_sdk::{DelegateArgs, Instruction, Pubkey, address, instruction};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -185,22 +186,12 @@ impl Driver {
                 let key = arena.providers[*who].insecure_clone();
                 (arena.provide(*who, usdc * 1_000_000, 0), Some(key))
             }
-            Action::Liquidate {
-                by,
-                whom,
-                market,
-                size,
-            } => signed(arena.liquidate(*by, *whom, *market, None, *size), *by),
-            Action::LiquidateDeposit {
-                by,
-                whom,
-                market,
-                bank,
-                size,
-            } => signed(
-                arena.liquidate(*by, *whom, *market, Some(*bank), *size),
-                *by,
-            ),
+            Action::Liquidate { by, .. }
+            | Action::LiquidateDeposit { by, .. }
+            | Action::LiquidateHedge { by, .. }
+            | Action::LiquidateBorrow { by, .. }
+            | Action::SetClock { by, .. }
+            | Action::TakeOver { by, .. } => signed(self.failure(action)?, *by),
             Action::Donate { who, asset, units } => {
                 signed(self.donation(*who, *asset, *units)?, *who)
             }
@@ -216,6 +207,60 @@ impl Driver {
             }
             other => bail!("{other:?} is signed by nobody"),
         })
+    }
+
+    /// What is done to an account below Maintenance.
+    fn failure(&self, action: &Action) -> Result<Instruction> {
+        let arena = &self.arena;
+        let (parties, leg, size) = match action {
+            Action::Liquidate {
+                by,
+                whom,
+                market,
+                size,
+            } => ((*by, *whom), TakenLeg::Position { market: *market }, *size),
+            Action::LiquidateHedge {
+                by,
+                whom,
+                markets,
+                size,
+            } => ((*by, *whom), TakenLeg::Hedge { markets: *markets }, *size),
+            Action::LiquidateDeposit {
+                by,
+                whom,
+                market,
+                bank,
+                size,
+            } => {
+                let (market, mint) = (*market, arena.mint(*bank));
+                ((*by, *whom), TakenLeg::Deposit { market, mint }, *size)
+            }
+            Action::LiquidateBorrow {
+                by,
+                whom,
+                deposit,
+                borrow,
+                size,
+            } => {
+                let (deposit, borrow) = (arena.mint(*deposit), arena.mint(*borrow));
+                ((*by, *whom), TakenLeg::Borrow { deposit, borrow }, *size)
+            }
+            Action::SetClock {
+                by,
+                whom,
+                banks,
+                markets,
+            } => return Ok(arena.set_clock((*by, *whom), *banks, *markets)),
+            Action::TakeOver {
+                by,
+                whom,
+                share_ppm,
+                banks,
+                markets,
+            } => return Ok(arena.take_over((*by, *whom), *share_ppm, *banks, *markets)),
+            other => bail!("{other:?} is done to nobody"),
+        };
+        Ok(arena.liquidate(parties, leg, size))
     }
 
     fn grant(&self, action: &Action) -> Result<Instruction> {

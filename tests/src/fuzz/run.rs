@@ -76,10 +76,19 @@ impl std::fmt::Display for Tallies {
 pub struct Broken {
     /// Everything up to the step that broke it, which is the last.
     pub actions: Vec<Action>,
+    /// Places of those that were refused.
+    pub refused: Vec<usize>,
     pub what: String,
 }
 
 impl Broken {
+    /// The actions that were not refused.
+    fn accepted(&self) -> Vec<Action> {
+        let actions = self.actions.iter().enumerate();
+        let kept = actions.filter(|(place, _)| self.refused.binary_search(place).is_err());
+        kept.map(|(_, action)| action.clone()).collect()
+    }
+
     /// The name of what was broken.
     pub fn tag(&self) -> &str {
         self.what.split(':').next().unwrap_or_default()
@@ -95,15 +104,24 @@ pub fn sequence(
     let mut driver = Driver::new()?;
     let mut chooser = Chooser::new(seed);
     let mut tallies = Tallies::default();
-    let mut actions: Vec<Action> = Vec::new();
+    let (mut actions, mut refused) = (Vec::new(), Vec::new());
     for _ in 0..steps {
         let action = chooser.next(&driver.view()?);
         actions.push(action.clone());
         match driver.step(&action) {
-            Ok(outcome) => tallies.count(&action, outcome),
+            Ok(outcome) => {
+                if outcome.is_some() {
+                    refused.push(actions.len() - 1);
+                }
+                tallies.count(&action, outcome);
+            }
             Err(error) => {
-                let what = format!("{error:#}");
-                return Ok((tallies, Some(Broken { actions, what })));
+                let broken = Broken {
+                    actions,
+                    refused,
+                    what: format!("{error:#}"),
+                };
+                return Ok((tallies, Some(broken)));
             }
         }
         if !goes_on() {
@@ -162,12 +180,19 @@ pub fn replay(
     mut seen: impl FnMut(usize, &Action, &Outcome),
 ) -> Result<Option<Broken>> {
     let mut driver = Driver::new()?;
+    let mut refused = Vec::new();
     for (number, action) in actions.iter().enumerate() {
         match driver.step(action) {
-            Ok(outcome) => seen(number, action, &outcome),
+            Ok(outcome) => {
+                if outcome.is_some() {
+                    refused.push(number);
+                }
+                seen(number, action, &outcome);
+            }
             Err(error) => {
                 return Ok(Some(Broken {
                     actions: actions[..=number].to_vec(),
+                    refused,
                     what: format!("{error:#}"),
                 }));
             }
@@ -189,6 +214,12 @@ fn shorten_with(
 ) -> Result<Broken> {
     let started = Instant::now();
     let mut best = broken.clone();
+    // What was refused changed nothing: mostly all of it can go at once.
+    if let Some(found) = replay(&broken.accepted())?
+        && found.tag() == best.tag()
+    {
+        best = found;
+    }
     let mut chunk = best.actions.len().div_ceil(2).max(1);
     loop {
         let mut at = 0;
@@ -234,6 +265,7 @@ mod tests {
             if sum > 100 {
                 return Ok(Some(Broken {
                     actions: actions[..=number].to_vec(),
+                    refused: Vec::new(),
                     what: format!("sum: {sum}"),
                 }));
             }

@@ -466,7 +466,10 @@ fn liquidating_through_a_delegate() {
             signer,
             poor.margin,
             rich.margin,
-            TakenLeg::Position { market: market(Asset::Sol) }, 1_000,
+            TakenLeg::Position {
+                market: market(Asset::Sol),
+            },
+            1_000,
         )
     };
     let (by_delegate, by_owner) = (liquidate(delegate.pubkey()), liquidate(rich.owner()));
@@ -501,7 +504,10 @@ fn the_same_margin_account_given_twice() {
         trader.owner(),
         trader.margin,
         trader.margin,
-        TakenLeg::Position { market: market(Asset::Sol) }, 1,
+        TakenLeg::Position {
+            market: market(Asset::Sol),
+        },
+        1,
     );
     expect_error(
         world.send(liquidate, &[&trader.key]),
