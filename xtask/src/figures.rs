@@ -146,7 +146,8 @@ pub fn render(figures: &Figures, toolchain: &str) -> String {
          pool's perps on 16 assets; `wide_ranges`: a short whose range exceeds a third, so that all 16 scenarios are judged; \
          `eight_legs`: an order of eight legs; `further_leg`: what a second leg adds; `below_initial`: a reduction judged \
          before and after; `eight_tries`: the longest search for a liquidation's size; `longest_search`: the worst of the \
-         addresses derived; `per_source`: an eighth of eight sources; `per_sample`: the same when each is a sample of its \
+         addresses derived; `by_delegate`: an order that a delegate signs; `referred`: an isolated account with a \
+         referrer; `per_source`: an eighth of eight sources; `per_sample`: the same when each is a sample of its \
          asset's variance. Rows `risk::` are functions of `keel-risk` alone, net of any instruction: the worst of a fixed set \
          of arguments; `risk_array` is of 16 scenarios. Rows `engine` are the risk engine alone on account bytes, for both \
          requirements or for one; `perps`: 16 perpetuals on 8 assets and the quote; `replace`: one leg tried in place of \

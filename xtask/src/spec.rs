@@ -44,7 +44,6 @@ const OPEN: &[(&str, &str)] = &[
     ("I9", "its instruction is being built"),
     ("I12", "its instruction is being built"),
     ("10.3", "its instructions are being built"),
-    ("11.1", "its instructions are being built"),
 ];
 
 /// Numbered text of the specification.

@@ -3,6 +3,7 @@
 //! floor. Nothing here reads a calendar: a budget of calendar days is spent twice around midnight.
 
 use crate::book::{Book, Legs};
+use crate::cash::CashPlan;
 use crate::error::RiskError;
 use crate::fitness::require_prices;
 use crate::margin::{self, Scratch};
@@ -188,6 +189,11 @@ fn spend(grant: &Grant, asked: u64, now: i64) -> Result<Spent, RiskError> {
 pub fn token_value<B: Book>(book: &B, rate: u8, tokens: Native) -> Atoms {
     let asset = book.asset(book.rate(rate).asset);
     value_ceil(Lots(tokens.0), asset.native_price)
+}
+
+/// What a deposit brings, or a withdrawal takes (negative): [`token_value`] of its tokens.
+pub fn cash_value<B: Book>(book: &B, plan: &CashPlan) -> Atoms {
+    token_value(book, plan.after.rate, plan.tokens)
 }
 
 /// What a fill trades at the mark, ceil.

@@ -62,11 +62,13 @@ pub fn measure() -> anyhow::Result<Figures> {
     let mut typical = Stage::build(TYPICAL)?;
     cash::measure(&mut figures, &mut typical)?;
     trade::measure(&mut figures, &mut typical)?;
+    delegation::measure(&mut figures, &mut typical)?;
 
     let mut linear = Stage::build(LINEAR)?;
     listing::measure(&mut figures, &mut linear)?;
     cash::measure(&mut figures, &mut linear)?;
     trade::measure(&mut figures, &mut linear)?;
+    delegation::measure(&mut figures, &mut linear)?;
     cash::measure_refusals(&mut figures, &mut linear)?;
     trade::measure_refusals(&mut figures, &mut linear)?;
     trade::measure_below_initial(&mut figures, &mut linear)?;
@@ -78,8 +80,6 @@ pub fn measure() -> anyhow::Result<Figures> {
 
     let wide = Stage::build(WIDE_POOL)?;
     trade::measure_orders(&mut figures, &wide)?;
-    delegation::measure(&mut figures, &mut typical)?;
-    delegation::measure(&mut figures, &mut linear)?;
 
     let mut stressed = Stage::build(LINEAR)?;
     trade::measure_stressed(&mut figures, &mut stressed)?;

@@ -1,6 +1,6 @@
 //! How large the transactions are: bytes and accounts, with and without a lookup table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anchor_lang::prelude::Pubkey;
 use keel_sdk::Instruction;
@@ -38,8 +38,10 @@ pub fn measure(instruction: &Instruction, payer: &Pubkey) -> Option<Size> {
         addresses: plain.account_keys.clone(),
     };
     let short = v0::Message::try_compile(payer, &all, &[table], Hash::default()).ok()?;
-    let writable = (0..plain.account_keys.len()).filter(|at| plain.is_maybe_writable(*at, None));
-    let writable = writable.count() as u64;
+    let reserved: Option<&BTreeSet<Pubkey>> = None;
+    let writable = (0..plain.account_keys.len())
+        .filter(|at| plain.is_maybe_writable_with_reserved_addresses(*at, reserved))
+        .count() as u64;
     let signatures = usize::from(plain.header.num_required_signatures);
     // One byte counts the signatures, and one names the message's version.
     let head = 1 + signatures * SIGNATURE;

@@ -26,6 +26,8 @@ Shapes (an instruction has those that make sense for it):
   further_leg     what a second leg adds to an order of one
   eight_legs      an order of eight legs
   below_initial   a closing order of an account below Initial, judged before and after
+  by_delegate     an order that a delegate signs
+  referred        an isolated account that somebody referred
   eight_tries     a liquidation that has to search for its size
   per_source      an eighth of a relay of 8 prices
   per_sample      the same when each is a sample of its asset's variance

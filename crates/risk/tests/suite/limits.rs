@@ -385,6 +385,15 @@ fn refuse_or_liquidate(
     }
 }
 
+/// What the account's owner asks.
+fn by_owner(intent: Intent, pool: PoolTerms) -> OrderTerms {
+    OrderTerms {
+        intent,
+        authority: Authority::Owner,
+        pool,
+    }
+}
+
 /// I14, 1.6: an order of any size, limit and open interest is filled within its bounds or refused.
 #[test]
 fn orders_at_the_ends_of_every_type_refuse_or_keep_their_bound() {
@@ -442,12 +451,7 @@ fn orders_at_the_ends_of_every_type_refuse_or_keep_their_bound() {
                     taker: &taker,
                     maker: &maker,
                 };
-                let authority = Authority::Owner;
-                let terms = OrderTerms {
-                    intent,
-                    authority,
-                    pool,
-                };
+                let terms = by_owner(intent, pool);
                 let found =
                     plan_order(&book, &parties, &[order], terms, &mut buffers, &mut scratch);
                 if let Ok(outcome) = found {

@@ -55,6 +55,11 @@ impl<'a> MarginMut<'a> {
         self.account.seq += 1;
     }
 
+    /// Moves a delegate's floor: [`MarginAccount::note_deposit`].
+    pub fn note_deposit(self, value: Atoms) {
+        self.account.note_deposit(value.0);
+    }
+
     pub fn apply_positions(mut self, changes: &[(usize, PositionLeg)]) {
         for (slot, leg) in changes {
             self.set_position(*slot, *leg);

@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
-use keel_risk::{plan_deposit, token_value};
+use keel_risk::{cash_value, plan_deposit};
 use keel_state::{Bank, BookView, MarginAccount, MarginKind, RiskBook};
 
 use crate::errors::{KeelError, Merits};
@@ -64,8 +64,7 @@ pub fn handler<'info>(ctx: Context<'info, Deposit<'info>>, amount: u64) -> Resul
     let plan = plan_deposit(&view, &margin.view(), slot, bank.terms(), received).merits()?;
 
     margin.edit().apply_cash(&plan);
-    let value = token_value(&view, plan.after.rate, plan.tokens);
-    margin.edit().account().note_deposit(value.0);
+    margin.edit().note_deposit(cash_value(&view, &plan));
     bank.apply_cash(&plan);
 
     bank.invariant(accounts.vault.amount)

@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
-use keel_risk::{plan_withdraw, token_value};
+use keel_risk::{cash_value, plan_withdraw};
 use keel_state::{Bank, BookView, Group, MarginAccount, MarginKind, RiskBook, Workspace};
 
 use crate::errors::{KeelError, Merits};
@@ -65,8 +65,7 @@ pub fn handler<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64) -> Resu
     .merits()?;
 
     margin.edit().apply_cash(&plan);
-    let value = token_value(&view, plan.after.rate, plan.tokens);
-    margin.edit().account().note_deposit(value.0);
+    margin.edit().note_deposit(cash_value(&view, &plan));
     bank.apply_cash(&plan);
 
     let paid = plan.tokens.0.unsigned_abs();
