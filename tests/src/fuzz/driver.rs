@@ -82,6 +82,13 @@ impl Driver {
         }
     }
 
+    /// Carries the action out unchecked; whether it was refused.
+    pub fn follow(&mut self, action: &Action) -> Result<bool> {
+        let sent = self.carry_out(action)?;
+        self.state = State::read(&self.arena, &self.places);
+        Ok(sent.is_err())
+    }
+
     fn carry_out(&mut self, action: &Action) -> Result<Result<(), Failure>> {
         if let Some(happened) = self.happen(action) {
             return Ok(happened);

@@ -122,7 +122,7 @@ fn a_bystander_that_changes_is_seen() {
     after.books.accounts[7].seq += 1;
     caught("bystander", &deposit, &before, &after);
     let mut after = before.clone();
-    after.books.accounts[3].liquidation_started = 5;
+    after.books.accounts[3].balances[0].1 -= 1;
     caught("seq", &deposit, &before, &after);
     let mut after = before.clone();
     after.books.banks[6].fees += 1;
