@@ -59,7 +59,7 @@ fn rows(
 }
 
 /// A book in its later life: interest and funding have accrued.
-fn season(stage: &mut Stage) -> anyhow::Result<()> {
+pub fn season(stage: &mut Stage) -> anyhow::Result<()> {
     const INDEX: u64 = (1 << 48) + (3 << 43) + 0x1234_5678;
     const CARRY: [u64; 2] = [0x0003_2109_8765_4321, 0];
     edit::<RiskBook>(&mut stage.vm, &stage.keys.risk_book, |book| {
@@ -74,7 +74,7 @@ fn season(stage: &mut Stage) -> anyhow::Result<()> {
 
 /// Turns the second half of the trader's positions into options, one on each of its assets, calls and
 /// puts, bought and sold, whose prices have moved a little since their arrays were made.
-fn mix(stage: &mut Stage) -> anyhow::Result<()> {
+pub fn mix(stage: &mut Stage) -> anyhow::Result<()> {
     const EXPIRY_S: u32 = 30 * 86_400;
     let now = stage.vm.now();
     let first = stage.shape.perps;

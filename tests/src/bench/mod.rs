@@ -4,6 +4,7 @@
 //! another. Options do not exist yet, hence no `mixed` and no `full_pool`.
 
 mod accounts;
+mod auction;
 mod cash;
 mod delegation;
 mod engine;
@@ -83,6 +84,7 @@ pub fn measure() -> anyhow::Result<Figures> {
 
     let mut stressed = Stage::build(LINEAR)?;
     trade::measure_stressed(&mut figures, &mut stressed)?;
+    auction::measure(&mut figures)?;
     risk::measure(&mut figures)?;
     Ok(figures)
 }

@@ -99,6 +99,7 @@ fn order_of(stage: &Stage, name: &str, markets: Vec<u8>, sizes: &[i64]) -> Instr
 
 /// Lets the trader's first position lose, to the pool, what leaves him just below Maintenance.
 fn impair(stage: &mut Stage) -> anyhow::Result<()> {
+    super::auction::two_prints(stage)?;
     let health = {
         let book = stage.data(&stage.keys.risk_book)?;
         let data = stage.data(&stage.trader.margin)?;
