@@ -79,6 +79,9 @@ pub struct PoolConfig {
     pub equity_cap: u64,
     pub pool_factor: u32,
     pub asset_cap: u64,
+    /// Live seconds that a request waits, into the pool and out of it.
+    pub cooldown_in_s: u32,
+    pub cooldown_out_s: u32,
 }
 
 /// A whole group; the first token is the quote.
@@ -128,6 +131,8 @@ impl GroupConfig {
                 equity_cap: 100_000_000_000_000,
                 pool_factor: 3_000_000,
                 asset_cap: 20_000_000_000_000,
+                cooldown_in_s: 3_600,
+                cooldown_out_s: 86_400,
             },
         }
     }

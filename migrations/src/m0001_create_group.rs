@@ -116,6 +116,8 @@ fn pool(config: &GroupConfig, operator: &Keys, group: &GroupKeys) -> Step {
                 equity_cap: config.pool.equity_cap,
                 pool_factor: config.pool.pool_factor,
                 asset_cap: config.pool.asset_cap,
+                cooldown_in_s: config.pool.cooldown_in_s,
+                cooldown_out_s: config.pool.cooldown_out_s,
             },
         )],
         signers: vec![Role::Payer, Role::Admin],

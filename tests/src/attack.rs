@@ -159,6 +159,8 @@ impl World {
             equity_cap: 1 << 46,
             pool_factor: 3_000_000,
             asset_cap: 1 << 44,
+            cooldown_in_s: 3_600,
+            cooldown_out_s: 86_400,
         }
     }
 

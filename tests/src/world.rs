@@ -11,7 +11,7 @@ use solana_signer::Signer;
 
 use crate::operator::{create_book_account, signers};
 use crate::prices::PriceUpdate;
-use crate::tokens::{amount, classic, mint_account, token_account};
+use crate::tokens::{amount, classic, mint_account_of, token_account_of};
 use crate::vm::{Failure, Sent, Vm, keypair};
 
 /// When every world begins: the publish time of the real update that its first price is.
@@ -87,7 +87,7 @@ pub struct World {
     pub pool: Pubkey,
     pub tokens: [Token; 4],
     pub price_accounts: [Pubkey; 4],
-    next_trader: u64,
+    pub(crate) next_trader: u64,
 }
 
 impl World {
@@ -115,13 +115,16 @@ impl World {
         let admin = keypair(2);
         let book = keypair(3);
         let tokens = Asset::ALL.map(|asset| classic(keypair(100 + asset as u64).pubkey()));
-        for asset in Asset::ALL {
-            let mint = mint_account(asset.decimals(), u64::MAX / 2);
-            vm.set_account(tokens[asset as usize].mint, mint);
-        }
         let [usdc, sol, btc, eth] = tokens;
         let mut config = GroupConfig::standard(1, usdc, sol, btc, eth);
+        // Who provides is in at once; what waits is told of apart.
+        config.pool.cooldown_in_s = 0;
         change(&mut config);
+        let tokens = Asset::ALL.map(|asset| config.tokens[asset as usize].token);
+        for (asset, token) in Asset::ALL.into_iter().zip(tokens) {
+            let mint = mint_account_of(token, asset.decimals(), u64::MAX / 2);
+            vm.set_account(token.mint, mint);
+        }
 
         let operator = Keys {
             payer: vm.payer.pubkey(),
@@ -243,7 +246,7 @@ impl World {
     pub fn give(&mut self, owner: Pubkey, asset: Asset, units: u64) {
         let token = self.token(asset);
         let held = self.wallet(owner, asset);
-        let account = token_account(token.mint, owner, held + units);
+        let account = token_account_of(token, owner, held + units);
         self.vm.set_account(token.account_of(&owner), account);
     }
 
@@ -271,34 +274,6 @@ impl World {
         let withdraw =
             instruction::withdraw(&self.keys, trader.owner(), trader.margin, token, units);
         self.vm.measure("withdraw", withdraw, &[&trader.key])
-    }
-
-    /// Provides `usdc` whole USDC to the pool from a fresh wallet.
-    pub fn provide(&mut self, usdc: u64) -> Result<(Keypair, Sent), Failure> {
-        self.next_trader += 1;
-        let key = keypair(self.next_trader);
-        self.vm.fund(key.pubkey(), 1_000_000_000);
-        self.give(key.pubkey(), Asset::Usdc, usdc * 1_000_000);
-        let shares = classic(address::lp_mint(&self.pool));
-        let destination = token_account(shares.mint, key.pubkey(), 0);
-        self.vm
-            .set_account(shares.account_of(&key.pubkey()), destination);
-        let sent = self.provide_more(&key, usdc)?;
-        Ok((key, sent))
-    }
-
-    /// Provides again from a wallet that holds the USDC already.
-    pub fn provide_more(&mut self, key: &Keypair, usdc: u64) -> Result<Sent, Failure> {
-        let quote = self.token(Asset::Usdc);
-        let provide = instruction::provide_liquidity(
-            &self.keys,
-            key.pubkey(),
-            self.pool,
-            quote,
-            usdc * 1_000_000,
-            0,
-        );
-        self.vm.measure("provide_liquidity", provide, &[key])
     }
 
     /// The accounts of an order on these assets' markets.

@@ -242,7 +242,9 @@ async fn make_group() -> Result<Chain> {
     let mut context = Chain::start().await?;
     let mut sent = 0;
     let [usdc, sol, btc, eth] = make_mints(&mut context, &mut sent).await?;
-    let config = GroupConfig::standard(1, usdc, sol, btc, eth);
+    let mut config = GroupConfig::standard(1, usdc, sol, btc, eth);
+    // A request is executed in the transaction that brings it.
+    config.pool.cooldown_in_s = 0;
     let (admin, book) = (keypair(2), keypair(3));
     let operator = Keys {
         payer: context.payer.pubkey(),
@@ -324,7 +326,7 @@ async fn provide(chain: &mut Chain, key: &Keypair, usdc: u64) -> Result<()> {
     let shares = address::lp_mint(&pool);
     let provide = [
         create_associated_token_account(&payer, &key.pubkey(), &shares, &quote.program),
-        instruction::provide_liquidity(
+        instruction::request_provide(
             &chain.keys,
             key.pubkey(),
             pool,
@@ -332,6 +334,7 @@ async fn provide(chain: &mut Chain, key: &Keypair, usdc: u64) -> Result<()> {
             usdc * USDC,
             (usdc - 1) * USDC,
         ),
+        instruction::provide_liquidity(&chain.keys, key.pubkey(), pool, quote),
     ];
     chain.done("provide", &provide, &[key]).await?;
     Ok(())

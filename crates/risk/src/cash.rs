@@ -6,8 +6,8 @@ use crate::fitness::{require_pool_prices, require_withdrawal_prices};
 use crate::limits::MAX_BANK_TOTAL;
 use crate::margin::Scratch;
 use crate::margin::{self, Assessment, InitialTerms, exposed_assets};
-use crate::pool::{PoolTerms, provide_shares};
-use crate::shares::{credited, deposit_amount, shares_for_withdrawal};
+use crate::pool::{PoolTerms, provide_shares, share_price};
+use crate::shares::{amount, credited, deposit_amount, shares_for_withdrawal};
 use crate::units::{Atoms, Index48, Native, Shares};
 
 /// What a bank's ledger says to a plan. Totals and caps are native units.
@@ -182,7 +182,12 @@ pub struct ProvidePlan {
     /// Shares that the provider receives, and shares that nobody ever will.
     pub minted: u64,
     pub locked: u64,
+    /// E of the pool at the mark, before; and what the shares were bought at.
     pub equity_before: Atoms,
+    pub value: Atoms,
+    /// What [`share_price`] says before and after, at the mark.
+    pub price_before: u64,
+    pub price_after: u64,
 }
 
 /// Shares are `amount * shares / equity`, floor, at the pool's equity at the bounds that make it
@@ -211,12 +216,24 @@ pub fn plan_provide<B: Book, L: Legs>(
     }
 
     let issued = provide_shares(received, pool.shares, equity)?;
+    let cash = plan_deposit(book, legs, 0, bank, received)?;
+    let shares = pool.shares.saturating_add(issued.minted + issued.locked);
     Ok(ProvidePlan {
-        cash: plan_deposit(book, legs, 0, bank, received)?,
+        cash,
         minted: issued.minted,
         locked: issued.locked,
-        equity_before: equity,
+        equity_before: at_mark,
+        value: equity,
+        price_before: share_price(at_mark, pool.shares),
+        price_after: share_price(equity_after(at_mark, &cash, &bank), shares),
     })
+}
+
+/// E after a change of the quote balance.
+pub(crate) fn equity_after(before: Atoms, cash: &CashPlan, bank: &BankTerms) -> Atoms {
+    let worth = |shares| amount(shares, bank.deposit_index, bank.borrow_index).0;
+    let moved = worth(cash.after.shares).saturating_sub(worth(cash.before));
+    Atoms(before.0.saturating_add(moved))
 }
 
 fn held<L: Legs>(legs: &L, slot: usize) -> Shares {

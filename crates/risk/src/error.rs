@@ -154,4 +154,12 @@ pub enum RiskError {
     GrantSpent { available: u64, asked: u64 },
     /// The account's equity would end below the floor of the delegate's grant: only the owner may trade.
     BelowGrantFloor { equity: Atoms, floor: Atoms },
+    /// The request's cooldown is not over: wait.
+    CooldownRunning { left_s: u64 },
+    /// The request was not executed within its hour: cancel it, and ask again.
+    RequestLapsed { ago_s: u64 },
+    /// The pool is below Maintenance: redeem when it is not.
+    RedemptionsStopped { equity: Atoms, requirement: Atoms },
+    /// Less would come out than the request accepts: cancel it, or wait.
+    BelowMinAmount { amount: u64, least: u64 },
 }

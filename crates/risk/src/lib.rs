@@ -9,8 +9,8 @@
 //! - [`options`]: series between refreshes, volatility, settlement, listing (5.8, 6.3, 6.4).
 //! - [`ledger`]: what banks and markets owe, and how a plan changes it (I1 to I3).
 //! - [`fitness`]: which prices serve which plan (2.6).
-//! - [`fill`], [`order`], [`cash`], [`pool`], [`failure`]: plans, each a delta that is judged
-//!   before it is applied (5.7, 8.1, 8.2, 10).
+//! - [`fill`], [`order`], [`cash`], [`pool`], [`redeem`], [`failure`]: plans, each a delta that is
+//!   judged before it is applied (5.7, 8.1, 8.2, 10).
 //! - [`delegate`]: what an owner lets another key trade (11).
 //! - [`outlook`]: buying power, liquidation prices, projected margin, for clients (5.10).
 //!
@@ -38,6 +38,7 @@ pub mod outflow;
 pub mod outlook;
 pub mod pool;
 pub mod price;
+pub mod redeem;
 pub mod risk_array;
 pub mod settle;
 pub mod shares;
@@ -59,6 +60,7 @@ pub use outflow::*;
 pub use outlook::*;
 pub use pool::*;
 pub use price::*;
+pub use redeem::*;
 pub use settle::*;
 pub use shares::*;
 pub use units::*;

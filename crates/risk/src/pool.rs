@@ -62,6 +62,20 @@ pub fn provide_shares(amount: u64, shares: u64, equity: Atoms) -> Result<IssuedS
     Ok(IssuedShares { minted, locked: 0 })
 }
 
+/// What 1,000,000 shares are worth at an equity, atoms, floor; 0 without shares or equity. For
+/// reports: nothing is bought or redeemed at it.
+#[must_use]
+pub const fn share_price(equity: Atoms, shares: u64) -> u64 {
+    if equity.0 <= 0 {
+        return 0;
+    }
+    match mul_div_floor(equity.0.unsigned_abs(), 1_000_000, shares) {
+        Some(price) => price,
+        None if shares == 0 => 0,
+        None => u64::MAX,
+    }
+}
+
 /// Half of the pool's spread: `base + conf * conf_share`, ceil, saturating (10.1, without the terms
 /// for the price's age and the skew).
 #[must_use]

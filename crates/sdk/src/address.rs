@@ -49,3 +49,18 @@ pub fn pool_margin(group: &Pubkey, pool: &Pubkey) -> Pubkey {
 pub fn lp_mint(pool: &Pubkey) -> Pubkey {
     derive(&[seeds::LP_MINT, pool.as_ref()])
 }
+
+/// An owner's request to enter a pool; he has one at a time.
+pub fn provide_request(pool: &Pubkey, owner: &Pubkey) -> Pubkey {
+    derive(&[seeds::PROVIDE, pool.as_ref(), owner.as_ref()])
+}
+
+/// An owner's request to leave a pool; he has one at a time.
+pub fn redeem_request(pool: &Pubkey, owner: &Pubkey) -> Pubkey {
+    derive(&[seeds::REDEEM, pool.as_ref(), owner.as_ref()])
+}
+
+/// The token account that holds what a request brought.
+pub fn escrow(request: &Pubkey) -> Pubkey {
+    derive(&[seeds::ESCROW, request.as_ref()])
+}

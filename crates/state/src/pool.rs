@@ -31,8 +31,14 @@ account! {
         asset_cap: u64,
         /// Shares in escrow, of all redemption requests together.
         escrowed_shares: u64,
-        spare: [u8; 216],
+        /// The round of redemptions: its number, the live time at which it began, and what was
+        /// redeemed in it: shares, and atoms.
+        round: u64,
+        round_started: u64,
+        round_burned: u64,
+        round_paid: u64,
+        spare: [u8; 184],
     }
 }
 
-offsets!(Pool { group = 8, shares = 104, equity_cap = 120, asset_cap = 144, escrowed_shares = 152, spare = 160, });
+offsets!(Pool { group = 8, shares = 104, equity_cap = 120, asset_cap = 144, escrowed_shares = 152, round = 160, spare = 192, });

@@ -6,30 +6,40 @@ use crate::Pubkey;
 use anchor_lang::prelude::*;
 
 account! {
-    /// A provider's request to redeem: the escrowed share tokens and when they were brought
-    /// (margin-spec 10.4).
+    /// A provider's request to redeem: the share tokens that are still in escrow, when they were
+    /// brought, and what the round of redemptions has paid on them (margin-spec 10.4).
     Redeem: 160 {
         version: u8,
         bump: u8,
-        padding0: [u8; 6],
+        escrow_bump: u8,
+        padding0: [u8; 5],
         pool: Pubkey,
         owner: Pubkey,
         lp_tokens: u64,
         requested_at: i64,
         /// The risk book's live time at the request: cooldowns run on it (8.4).
         requested_live_time: u64,
-        spare: [u8; 64],
+        /// Live time after which it can only be cancelled.
+        lapses_at: u64,
+        /// Fewer atoms than these are not taken for all that is in escrow.
+        min_amount: u64,
+        /// The round of the pool in which it was last paid, with what: shares, and atoms.
+        round: u64,
+        round_burned: u64,
+        round_paid: u64,
+        spare: [u8; 24],
     }
 }
 
-offsets!(Redeem { pool = 8, lp_tokens = 72, spare = 96, });
+offsets!(Redeem { pool = 8, lp_tokens = 72, lapses_at = 96, spare = 136, });
 
 account! {
     /// A provider's request to enter: the escrowed quote and when it was brought (margin-spec 10.4).
     Provide: 168 {
         version: u8,
         bump: u8,
-        padding0: [u8; 6],
+        escrow_bump: u8,
+        padding0: [u8; 5],
         pool: Pubkey,
         owner: Pubkey,
         /// Quote atoms in escrow.

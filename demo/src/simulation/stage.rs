@@ -35,7 +35,8 @@ pub struct Stage {
 
 impl Stage {
     /// A group listed long enough ago for its collateral to count, priced by the opening tick, with
-    /// everybody's money in and nothing traded yet.
+    /// everybody's money in and nothing traded yet. Its pool lets providers in without a cooldown
+    /// (`cooldown_in_s` 0, within its bounds): nobody trades before they are in.
     pub fn set(opening: &Tick) -> anyhow::Result<Self> {
         let mut world = World::unpriced_at(opening.time - LISTING_PERIOD_S, |_| {})?;
         publish(&mut world, opening, None).context("the opening prices")?;

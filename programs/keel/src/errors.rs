@@ -86,6 +86,9 @@ errors! {
         GrantOutOfRange = "grant a budget, a market and time to come; budget and loss at most 2^56 atoms",
         NoLiquidator = "a step that takes something needs the margin account that takes it",
         MissingLedger = "a bank or market that this changes was not passed: add it",
+        NotTheQuote = "liquidity is provided in the quote: pass its mint",
+        WrongRequest = "the request is of another pool or owner: pass his request to this pool",
+        NotRequester = "only who asked may cancel a request that has not lapsed: sign with his key",
     }
     merits {
         PriceNotPositive = "the price is not positive",
@@ -151,6 +154,10 @@ errors! {
         NotGranted = "the delegate may not trade this market",
         GrantSpent = "the delegate's budget is spent: trade less, or wait while it refills",
         BelowGrantFloor = "equity would end below the floor of the delegate's grant: only the owner may trade",
+        CooldownRunning = "the request's cooldown is not over: wait",
+        RequestLapsed = "the request was not executed within its hour: cancel it, and ask again",
+        RedemptionsStopped = "the pool is below Maintenance: redeem when it is not",
+        BelowMinAmount = "less would come out than the request accepts: cancel it, or wait",
     }
 }
 

@@ -108,15 +108,73 @@ pub struct Withdrawn {
     pub health_maintenance: i64,
 }
 
+/// A provider asked to enter a pool; executable between two live times.
+#[event]
+pub struct ProvideRequested {
+    pub pool: Pubkey,
+    pub owner: Pubkey,
+    pub amount: u64,
+    pub min_shares: u64,
+    pub opens: u64,
+    pub closes: u64,
+}
+
+#[event]
+pub struct ProvideCancelled {
+    pub pool: Pubkey,
+    pub owner: Pubkey,
+    pub amount: u64,
+}
+
+/// Equity is the pool's at the mark, `value` what the shares were bought at, all together; prices are
+/// atoms of a million shares at the mark.
 #[event]
 pub struct LiquidityProvided {
     pub pool: Pubkey,
-    pub provider: Pubkey,
+    pub owner: Pubkey,
     pub amount: u64,
     pub shares: u64,
     pub equity_before: i64,
+    pub value: i64,
     pub shares_before: u64,
     pub shares_after: u64,
+    pub price_before: u64,
+    pub price_after: u64,
+}
+
+/// A provider asked to leave a pool; executable between two live times.
+#[event]
+pub struct RedeemRequested {
+    pub pool: Pubkey,
+    pub owner: Pubkey,
+    pub shares: u64,
+    pub min_amount: u64,
+    pub opens: u64,
+    pub closes: u64,
+}
+
+#[event]
+pub struct RedeemCancelled {
+    pub pool: Pubkey,
+    pub owner: Pubkey,
+    pub shares: u64,
+}
+
+/// Equity is the pool's at the mark, `value` what the shares were redeemed at, all together; prices
+/// are atoms of a million shares at the mark. `shares_left` stay in escrow.
+#[event]
+pub struct LiquidityRedeemed {
+    pub pool: Pubkey,
+    pub owner: Pubkey,
+    pub amount: u64,
+    pub shares: u64,
+    pub shares_left: u64,
+    pub equity_before: i64,
+    pub value: i64,
+    pub shares_before: u64,
+    pub shares_after: u64,
+    pub price_before: u64,
+    pub price_after: u64,
 }
 
 /// One accepted call of `update_prices`: bit i of a mask is asset i.

@@ -104,13 +104,38 @@ pub mod keel {
         withdraw::handler(ctx, amount)
     }
 
-    /// Pays quote into a pool and mints its shares.
-    pub fn provide_liquidity<'info>(
-        ctx: Context<'info, ProvideLiquidity<'info>>,
+    /// Escrows quote to enter a pool after its cooldown.
+    pub fn request_provide(
+        ctx: Context<RequestProvide>,
         amount: u64,
         min_shares: u64,
     ) -> Result<()> {
-        provide_liquidity::handler(ctx, amount, min_shares)
+        request_provide::handler(ctx, amount, min_shares)
+    }
+
+    /// Executes a request: pays its quote into the pool and mints shares.
+    pub fn provide_liquidity<'info>(ctx: Context<'info, ProvideLiquidity<'info>>) -> Result<()> {
+        provide_liquidity::handler(ctx)
+    }
+
+    /// Gives the quote of a request back.
+    pub fn cancel_provide(ctx: Context<CancelProvide>) -> Result<()> {
+        cancel_provide::handler(ctx)
+    }
+
+    /// Escrows shares of a pool to leave it after its cooldown.
+    pub fn request_redeem(ctx: Context<RequestRedeem>, shares: u64, min_amount: u64) -> Result<()> {
+        request_redeem::handler(ctx, shares, min_amount)
+    }
+
+    /// Executes a request: burns its shares, or a part of them, and pays quote out.
+    pub fn redeem_liquidity<'info>(ctx: Context<'info, RedeemLiquidity<'info>>) -> Result<()> {
+        redeem_liquidity::handler(ctx)
+    }
+
+    /// Gives the shares of a request back.
+    pub fn cancel_redeem(ctx: Context<CancelRedeem>) -> Result<()> {
+        cancel_redeem::handler(ctx)
     }
 
     /// Relays price accounts into the risk book.

@@ -40,17 +40,7 @@ pub fn measure(figures: &mut Figures, stage: &mut Stage) -> anyhow::Result<()> {
         shape.name
     );
     figures.set("check_conservation", shape.name, sent.units);
-    measure_provision(figures, stage)?;
     measure_prices(figures, stage)
-}
-
-/// A thousand of the quote into the pool.
-fn measure_provision(figures: &mut Figures, stage: &Stage) -> anyhow::Result<()> {
-    let provider = stage.provider.insecure_clone();
-    let provide = stage.provide(1_000_000_000);
-    let sent = passes(stage, "provide_liquidity", provide, &[&provider])?;
-    figures.set("provide_liquidity", stage.shape.name, sent.units);
-    Ok(())
 }
 
 /// Four sources in the typical shape, eight in the other; the stage gets no older.
@@ -99,12 +89,6 @@ pub fn measure_refusals(figures: &mut Figures, stage: &mut Stage) -> anyhow::Res
     let code = u32::from(KeelError::NotATrader);
     let units = refusal(stage, "deposit", code, astray, &[&key])?;
     figures.set("deposit", "error", units);
-
-    let provider = stage.provider.insecure_clone();
-    let provide = stage.provide_for(1_000_000_000, u64::MAX);
-    let code = u32::from(KeelError::TooFewShares);
-    let units = refusal(stage, "provide_liquidity", code, provide, &[&provider])?;
-    figures.set("provide_liquidity", "error", units);
 
     let stale = stage.relay(1..1 + SOURCES, true);
     let code = u32::from(KeelError::PriceNotNewer);

@@ -99,6 +99,8 @@ fn by_a_stranger(
         equity_cap: more.pool.equity_cap,
         pool_factor: more.pool.pool_factor,
         asset_cap: more.pool.asset_cap,
+        cooldown_in_s: more.pool.cooldown_in_s,
+        cooldown_out_s: more.pool.cooldown_out_s,
     };
     let program = more.tokens[0].token.program;
     let (payer, admin) = (operator.payer, operator.admin);

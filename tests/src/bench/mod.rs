@@ -8,6 +8,7 @@ mod auction;
 mod cash;
 mod delegation;
 mod engine;
+mod liquidity;
 mod listing;
 mod report;
 mod risk;
@@ -62,15 +63,18 @@ pub fn measure() -> anyhow::Result<Figures> {
     let mut figures = Figures::default();
     let mut typical = Stage::build(TYPICAL)?;
     cash::measure(&mut figures, &mut typical)?;
+    liquidity::measure(&mut figures, &mut typical)?;
     trade::measure(&mut figures, &mut typical)?;
     delegation::measure(&mut figures, &mut typical)?;
 
     let mut linear = Stage::build(LINEAR)?;
     listing::measure(&mut figures, &mut linear)?;
     cash::measure(&mut figures, &mut linear)?;
+    liquidity::measure(&mut figures, &mut linear)?;
     trade::measure(&mut figures, &mut linear)?;
     delegation::measure(&mut figures, &mut linear)?;
     cash::measure_refusals(&mut figures, &mut linear)?;
+    liquidity::measure_refusals(&mut figures, &mut linear)?;
     trade::measure_refusals(&mut figures, &mut linear)?;
     trade::measure_below_initial(&mut figures, &mut linear)?;
 

@@ -82,8 +82,7 @@ impl Stage {
         stage.vm.pass(keel_state::LISTING_PERIOD_S);
         stage.price()?;
         stage.fund_provider();
-        let provide = stage.provide(20_000_000 * USD as u64);
-        stage.send("provide_liquidity", provide, &[])?;
+        stage.provide(20_000_000 * USD as u64)?;
         stage.fill_balances()?;
         stage.fill_positions()?;
         Ok(stage)
@@ -226,14 +225,13 @@ impl Stage {
         self.vm.set_account(token.account_of(&owner), account);
     }
 
-    pub fn provide(&self, atoms: u64) -> Instruction {
-        self.provide_for(atoms, 0)
-    }
-
-    /// Providing that refuses to get fewer than `min_shares`.
-    pub fn provide_for(&self, atoms: u64, min_shares: u64) -> Instruction {
-        let (provider, quote) = (self.provider.pubkey(), self.quote());
-        instruction::provide_liquidity(&self.keys, provider, self.pool, quote, atoms, min_shares)
+    /// The first liquidity.
+    fn provide(&mut self, atoms: u64) -> anyhow::Result<()> {
+        let (owner, pool, quote) = (self.provider.pubkey(), self.pool, self.quote());
+        let ask = instruction::request_provide(&self.keys, owner, pool, quote, atoms, 0);
+        self.send("request_provide", ask, &[])?;
+        let execute = instruction::provide_liquidity(&self.keys, owner, pool, quote);
+        self.send("provide_liquidity", execute, &[])
     }
 
     /// Writes both accounts' balances, and the banks and vaults that owe and hold them. An asset has
@@ -389,6 +387,8 @@ fn config(shape: Shape) -> GroupConfig {
     let tokens = [0, 1, 2, 3].map(mint_of);
     let [usdc, sol, btc, eth] = tokens;
     let mut config = GroupConfig::standard(1, usdc, sol, btc, eth);
+    config.pool.cooldown_in_s = 0;
+    config.pool.cooldown_out_s = 0;
     let (token, market) = (config.tokens[1].clone(), config.markets[0].clone());
     for (index, usd) in PRICES.iter().enumerate().take(shape.tokens()).skip(1) {
         let mut listed = config.tokens.get(index).unwrap_or(&token).clone();

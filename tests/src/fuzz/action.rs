@@ -56,9 +56,31 @@ pub enum Action {
     CloseAccount {
         who: usize,
     },
-    Provide {
+    /// A provider's request, its execution by anyone, and its end by `by`.
+    RequestProvide {
         who: usize,
         usdc: u64,
+        least: u64,
+    },
+    Provide {
+        who: usize,
+    },
+    CancelProvide {
+        by: usize,
+        who: usize,
+    },
+    /// Of all shares in his wallet, ppm.
+    RequestRedeem {
+        who: usize,
+        ppm: u64,
+        least: u64,
+    },
+    Redeem {
+        who: usize,
+    },
+    CancelRedeem {
+        by: usize,
+        who: usize,
     },
     /// Takes a leg of `whom`: a position.
     Liquidate {
@@ -232,7 +254,12 @@ impl Action {
             Self::ClearDelegate { .. } => "clear_delegate",
             Self::CreateAccount { .. } => "create_margin_account",
             Self::CloseAccount { .. } => "close_margin_account",
+            Self::RequestProvide { .. } => "request_provide",
             Self::Provide { .. } => "provide_liquidity",
+            Self::CancelProvide { .. } => "cancel_provide",
+            Self::RequestRedeem { .. } => "request_redeem",
+            Self::Redeem { .. } => "redeem_liquidity",
+            Self::CancelRedeem { .. } => "cancel_redeem",
             Self::Liquidate { .. } => "liquidate",
             Self::LiquidateDeposit { .. } => "liquidate (deposit)",
             Self::LiquidateHedge { .. } => "liquidate (hedge)",

@@ -34,6 +34,9 @@ const SPARE_SUB_ID: u16 = 9;
 pub const ISOLATED: std::ops::Range<usize> = 8..10;
 pub const ISOLATED_MARKETS: u64 = 0b111;
 pub const PROVIDERS: usize = 3;
+/// How long requests wait, live seconds.
+const COOLDOWN_IN_S: u32 = 600;
+const COOLDOWN_OUT_S: u32 = 1_200;
 /// Native units in every wallet to begin with.
 pub const WALLET: u64 = 1 << 50;
 
@@ -125,9 +128,7 @@ impl Arena {
         let mut arena = Self::empty()?;
         arena.vm.pass(keel_state::LISTING_PERIOD_S);
         arena.publish(u8::MAX, None)?;
-        for number in 0..PROVIDERS {
-            arena.add_provider(number)?;
-        }
+        arena.add_providers()?;
         for number in 0..ACCOUNTS {
             arena.add_account(number)?;
         }
@@ -184,19 +185,27 @@ impl Arena {
         })
     }
 
-    fn add_provider(&mut self, number: usize) -> Result<()> {
-        let key = keypair(500 + number as u64);
-        self.vm.fund(key.pubkey(), 100_000_000_000);
-        self.fill_wallet(key.pubkey(), 0);
-        let shares = classic(address::lp_mint(&self.pool));
-        self.vm.set_account(
-            shares.account_of(&key.pubkey()),
-            token_account(shares.mint, key.pubkey(), 0),
-        );
-        self.providers.push(key);
-        let provide = self.provide(number, 2_000_000_000_000, 0);
-        self.vm
-            .send(&[provide], &[&self.providers[number].insecure_clone()])?;
+    fn add_providers(&mut self) -> Result<()> {
+        for number in 0..PROVIDERS {
+            let key = keypair(500 + number as u64);
+            self.vm.fund(key.pubkey(), 100_000_000_000);
+            self.fill_wallet(key.pubkey(), 0);
+            let shares = classic(address::lp_mint(&self.pool));
+            let wallet = token_account(shares.mint, key.pubkey(), 0);
+            self.vm
+                .set_account(shares.account_of(&key.pubkey()), wallet);
+            self.providers.push(key.insecure_clone());
+            let request = self.request_provide(number, 2_000_000_000_000, 0);
+            self.vm.send(&[request], &[&key])?;
+        }
+        for _ in 0..COOLDOWN_IN_S.div_ceil(59) {
+            self.vm.pass(59);
+            self.publish(u8::MAX, None)?;
+        }
+        for number in 0..PROVIDERS {
+            let provide = self.provide(number);
+            self.vm.send(&[provide], &[])?;
+        }
         Ok(())
     }
 
@@ -333,9 +342,49 @@ impl Arena {
         )
     }
 
-    pub fn provide(&self, provider: usize, atoms: u64, least: u64) -> Instruction {
+    pub fn request_provide(&self, provider: usize, atoms: u64, least: u64) -> Instruction {
         let owner = self.providers[provider].pubkey();
-        instruction::provide_liquidity(&self.keys, owner, self.pool, self.tokens[0], atoms, least)
+        instruction::request_provide(&self.keys, owner, self.pool, self.tokens[0], atoms, least)
+    }
+
+    pub fn provide(&self, provider: usize) -> Instruction {
+        let owner = self.providers[provider].pubkey();
+        instruction::provide_liquidity(&self.keys, owner, self.pool, self.tokens[0])
+    }
+
+    pub fn cancel_provide(&self, by: usize, provider: usize) -> Instruction {
+        let (by, owner) = (
+            self.providers[by].pubkey(),
+            self.providers[provider].pubkey(),
+        );
+        instruction::cancel_provide(&self.keys, by, owner, self.pool, self.tokens[0])
+    }
+
+    pub fn request_redeem(&self, provider: usize, shares: u64, least: u64) -> Instruction {
+        let owner = self.providers[provider].pubkey();
+        instruction::request_redeem(&self.keys, owner, self.pool, self.tokens[0], shares, least)
+    }
+
+    pub fn redeem(&self, provider: usize) -> Instruction {
+        let owner = self.providers[provider].pubkey();
+        instruction::redeem_liquidity(&self.keys, owner, self.pool, self.tokens[0])
+    }
+
+    pub fn cancel_redeem(&self, by: usize, provider: usize) -> Instruction {
+        let (by, owner) = (
+            self.providers[by].pubkey(),
+            self.providers[provider].pubkey(),
+        );
+        instruction::cancel_redeem(&self.keys, by, owner, self.pool, self.tokens[0])
+    }
+
+    /// Where a provider's requests keep what waits: quote, and shares.
+    pub fn escrows(&self, provider: usize) -> [Pubkey; 2] {
+        let owner = self.providers[provider].pubkey();
+        [
+            address::escrow(&address::provide_request(&self.pool, &owner)),
+            address::escrow(&address::redeem_request(&self.pool, &owner)),
+        ]
     }
 
     /// `by` takes out of the account of `from`.
@@ -476,6 +525,8 @@ fn config(tokens: &[Token]) -> GroupConfig {
         market.token = number;
         config.markets.push(market);
     }
+    config.pool.cooldown_in_s = COOLDOWN_IN_S;
+    config.pool.cooldown_out_s = COOLDOWN_OUT_S;
     for (number, (token, listing)) in config.tokens.iter_mut().zip(&LISTINGS).enumerate() {
         let asset = &mut token.asset;
         asset.symbol = listing.symbol.to_owned();

@@ -31,6 +31,8 @@ pub struct Places {
     pub margins: Vec<Pubkey>,
     /// Every wallet and escrow, with the token that it holds; pool shares count as one more token.
     pub wallets: Vec<(usize, Pubkey)>,
+    /// Where pool shares wait to be redeemed.
+    pub escrows: Vec<Pubkey>,
 }
 
 impl Places {
@@ -53,6 +55,7 @@ impl Places {
             lp_mint: address::lp_mint(&pool),
             margins,
             wallets: Vec::new(),
+            escrows: Vec::new(),
         }
     }
 
@@ -62,6 +65,7 @@ impl Places {
         all.extend(self.banks.iter().flat_map(|(bank, vault)| [*bank, *vault]));
         all.extend(&self.markets);
         all.extend(&self.margins);
+        all.extend(&self.escrows);
         all.extend(self.wallets.iter().map(|(_, wallet)| wallet));
         all
     }
@@ -281,6 +285,8 @@ pub struct Books {
     pub markets: Vec<MarketBook>,
     pub pool: PoolBook,
     pub accounts: Vec<AccountBook>,
+    /// Pool shares that wait to be redeemed.
+    pub escrows: u64,
     /// Per token, and then pool shares: what wallets, vaults and escrows hold together.
     pub tokens: Vec<u128>,
 }
@@ -292,7 +298,8 @@ impl Books {
         let (fixed, rest) = data.split_at(3);
         let (bank_data, rest) = rest.split_at(2 * banks);
         let (market_data, rest) = rest.split_at(markets);
-        let (margin_data, wallet_data) = rest.split_at(places.margins.len());
+        let (margin_data, rest) = rest.split_at(places.margins.len());
+        let (escrow_data, wallet_data) = rest.split_at(places.escrows.len());
         let (book, pool) = (fixed[0], fixed[1]);
 
         let mut tokens: Vec<u128> = vec![0; banks + 1];
@@ -302,7 +309,10 @@ impl Books {
         for ((token, _), wallet) in places.wallets.iter().zip(wallet_data) {
             tokens[*token] += u128::from(token_amount(wallet));
         }
+        let escrows: u64 = escrow_data.iter().map(|data| token_amount(data)).sum();
+        tokens[banks] += u128::from(escrows);
         Self {
+            escrows,
             prices: book[ASSETS..]
                 .chunks_exact(ASSET_BYTES)
                 .take(banks)
@@ -350,6 +360,9 @@ impl Books {
         let (pool, shares) = (&self.pool, self.tokens.last().copied().unwrap_or(0));
         require(pool.shares == pool.supply + pool.locked, || {
             format!("I4: LP shares: {pool:?}")
+        })?;
+        require(pool.escrowed == self.escrows, || {
+            format!("I4: escrows hold {} LP shares: {pool:?}", self.escrows)
         })?;
         require(shares == u128::from(pool.supply), || {
             format!("I4: wallets hold {shares} LP shares: {pool:?}")

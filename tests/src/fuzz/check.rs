@@ -71,7 +71,7 @@ pub fn parties(action: &Action) -> Vec<usize> {
         | Action::ClearDelegate { who }
         | Action::CreateAccount { who }
         | Action::CloseAccount { who } => vec![row_of(*who)],
-        Action::Provide { .. } => vec![POOL_ROW],
+        Action::Provide { .. } | Action::Redeem { .. } => vec![POOL_ROW],
         Action::Liquidate { by, whom, .. }
         | Action::LiquidateDeposit { by, whom, .. }
         | Action::LiquidateHedge { by, whom, .. }
@@ -92,7 +92,7 @@ fn ledgers(action: &Action) -> (Vec<u8>, Vec<u8>) {
         | Action::Donate { asset, .. } => (vec![*asset], vec![]),
         Action::Open { legs, .. } => (vec![], legs.iter().map(|leg| leg.0).collect()),
         Action::Close { market, .. } | Action::Liquidate { market, .. } => (vec![], vec![*market]),
-        Action::Provide { .. } => (vec![0], vec![]),
+        Action::Provide { .. } | Action::Redeem { .. } => (vec![0], vec![]),
         Action::LiquidateDeposit { market, bank, .. } => (vec![*bank], vec![*market]),
         Action::LiquidateHedge { markets, .. } => (vec![], markets.to_vec()),
         Action::LiquidateBorrow {
@@ -232,20 +232,39 @@ fn indices(before: &State, after: &State) -> Result<()> {
     Ok(())
 }
 
-/// Vaults move only with deposits, withdrawals and liquidity, and by exactly what was asked.
-fn vaults(action: &Action, before: &State, after: &State) -> Result<()> {
-    let (asset, expected) = match action {
-        Action::Batch(_) => return Ok(()),
+/// Where tokens go between wallets and vaults, native units.
+enum Flow {
+    Exactly(i128),
+    In,
+    Out,
+    OutOrNothing,
+}
+
+/// What an action asks of one token's vault.
+fn flow(action: &Action) -> (u8, Flow) {
+    match action {
         Action::Deposit { asset, units, .. } | Action::Donate { asset, units, .. } => {
-            (*asset, Some(i128::from(*units)))
+            (*asset, Flow::Exactly(i128::from(*units)))
         }
-        Action::Provide { usdc, .. } => (0, Some(i128::from(*usdc) * 1_000_000)),
-        Action::Withdraw { asset, units, .. } => {
-            let all = *units == u64::MAX;
-            (*asset, (!all).then(|| -i128::from(*units)))
-        }
-        _ => (0, Some(0)),
-    };
+        Action::Withdraw {
+            asset,
+            units: u64::MAX,
+            ..
+        } => (*asset, Flow::Out),
+        Action::Withdraw { asset, units, .. } => (*asset, Flow::Exactly(-i128::from(*units))),
+        Action::Provide { .. } => (0, Flow::In),
+        Action::Redeem { .. } => (0, Flow::OutOrNothing),
+        _ => (0, Flow::Exactly(0)),
+    }
+}
+
+/// Vaults move only as an action asks, and their banks' books with them; a donation is not credited
+/// (I1).
+fn vaults(action: &Action, before: &State, after: &State) -> Result<()> {
+    if let Action::Batch(_) = action {
+        return Ok(());
+    }
+    let (asset, expected) = flow(action);
     for (index, (was, is)) in before
         .books
         .banks
@@ -255,17 +274,22 @@ fn vaults(action: &Action, before: &State, after: &State) -> Result<()> {
     {
         let moved = i128::from(is.vault) - i128::from(was.vault);
         let tracked = i128::from(is.tracked) - i128::from(was.tracked);
-        let holds = match (index == usize::from(asset), expected) {
-            (true, Some(expected)) => moved == expected,
-            (true, None) => moved < 0,
+        let holds = match (index == usize::from(asset), &expected) {
+            (true, Flow::Exactly(expected)) => moved == *expected,
+            (true, Flow::In) => moved > 0,
+            (true, Flow::Out) => moved < 0,
+            // A pool that can carry nothing now pays nothing, and burns nothing.
+            (true, Flow::OutOrNothing) => moved < 0 || before.books.pool == after.books.pool,
             (false, _) => moved == 0,
         };
-        ensure!(holds, "tokens: the vault of bank {index} moved by {moved}");
-        let credited = if matches!(action, Action::Donate { .. }) {
-            0
-        } else {
-            moved
-        };
+        ensure!(
+            holds,
+            "tokens: the vault of bank {index} moved by {moved}, {:?} to {:?}",
+            before.books.pool,
+            after.books.pool
+        );
+        let is_given = matches!(action, Action::Donate { .. });
+        let credited = if is_given { 0 } else { moved };
         ensure!(
             tracked == credited,
             "I1: the vault of bank {index} moved by {moved}, its books by {tracked}"
@@ -274,26 +298,30 @@ fn vaults(action: &Action, before: &State, after: &State) -> Result<()> {
     Ok(())
 }
 
-/// I4: only providing changes the pool's shares, and nobody buys below what they are worth.
+/// I4: only providing and redeeming change the pool's shares, and neither takes from those who stay.
 fn shares(action: &Action, before: &State, after: &State) -> Result<()> {
     let (was, is) = (before.books.pool, after.books.pool);
-    let provides = match action {
-        Action::Batch(steps) => steps
-            .iter()
-            .any(|step| matches!(step, Action::Provide { .. })),
-        Action::Provide { .. } => true,
-        _ => false,
+    let steps = match action {
+        Action::Batch(steps) => &steps[..],
+        one => std::slice::from_ref(one),
     };
-    if !provides {
-        ensure!(is == was, "I4: LP shares went from {was:?} to {is:?}");
-        return Ok(());
-    }
-    ensure!(is.shares > was.shares, "I4: nothing was issued");
-    if matches!(action, Action::Provide { .. }) {
+    let any = |of: fn(&Action) -> bool| steps.iter().any(of);
+    let provides = any(|step| matches!(step, Action::Provide { .. }));
+    let redeems = any(|step| matches!(step, Action::Redeem { .. }));
+    ensure!(
+        (is.shares <= was.shares || provides) && (is.shares >= was.shares || redeems),
+        "I4: LP shares went from {was:?} to {is:?}"
+    );
+    ensure!(
+        is.locked == was.locked,
+        "I4: locked shares went from {was:?} to {is:?}"
+    );
+    if (provides || redeems) && steps.len() == 1 {
+        ensure!(is.shares != was.shares || redeems, "I4: no share was made");
         let (worth_was, worth_is) = (before.worth(POOL_ROW), after.worth(POOL_ROW));
         ensure!(
             worth_is * i128::from(was.shares) >= worth_was * i128::from(is.shares),
-            "I4: providing diluted the pool: {worth_was} of {was:?}, {worth_is} of {is:?}"
+            "I4: the pool was diluted: {worth_was} of {was:?}, {worth_is} of {is:?}"
         );
     }
     Ok(())

@@ -1,6 +1,8 @@
 //! How the next action is chosen: mostly what honest users do, crashes now and then, and
 //! liquidations while there is something to liquidate.
 
+use std::collections::VecDeque;
+
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -84,6 +86,8 @@ enum Phase {
 pub struct Chooser {
     random: ChaCha8Rng,
     phase: Phase,
+    /// What somebody means to do next.
+    plans: VecDeque<Action>,
 }
 
 impl Chooser {
@@ -91,6 +95,7 @@ impl Chooser {
         Self {
             random: ChaCha8Rng::seed_from_u64(seed),
             phase: Phase::Usual,
+            plans: VecDeque::new(),
         }
     }
 
@@ -98,6 +103,12 @@ impl Chooser {
     pub fn next(&mut self, view: &View) -> Action {
         if view.price_age_s > 8 && self.random.random_bool(0.5) {
             return Action::Publish { mask: u8::MAX };
+        }
+        if !self.plans.is_empty()
+            && self.chance(1, 2)
+            && let Some(planned) = self.plans.pop_front()
+        {
+            return planned;
         }
         match self.turn() {
             Phase::Crash { mask, falls, .. } => self.crash(view, mask, falls),
@@ -196,15 +207,53 @@ impl Chooser {
     }
 
     fn user(&mut self, view: &View) -> Action {
-        match self.within(0, 59) {
+        match self.within(0, 63) {
             0..=9 => self.deposit(view),
             10..=19 => self.withdraw(view),
             20..=44 => self.open(view),
             45..=57 => self.close(view),
-            _ => Action::Provide {
-                who: self.within(0, PROVIDERS as u64 - 1) as usize,
-                usdc: self.within(1, 200_000),
-            },
+            _ => self.liquidity(),
+        }
+    }
+
+    /// Requests, their execution and their end, mostly by those who may.
+    fn liquidity(&mut self) -> Action {
+        let who = self.within(0, PROVIDERS as u64 - 1) as usize;
+        let by = if self.chance(9, 10) {
+            who
+        } else {
+            (who + 1) % PROVIDERS
+        };
+        let impossible = if self.chance(1, 20) { u64::MAX } else { 0 };
+        match self.within(0, 15) {
+            0..=3 => {
+                self.plan(&[Action::Wait { minutes: 11 }, Action::Provide { who }]);
+                Action::RequestProvide {
+                    who,
+                    usdc: self.pick(&[0, 1, 10_000, 100_000, 500_000, 1_000_000]),
+                    least: impossible,
+                }
+            }
+            4..=7 => Action::Provide { who },
+            8 => Action::CancelProvide { by, who },
+            9..=11 => {
+                let redeem = Action::Redeem { who };
+                self.plan(&[Action::Wait { minutes: 21 }, redeem.clone(), redeem]);
+                Action::RequestRedeem {
+                    who,
+                    ppm: self.pick(&[0, 1, 1_000, 50_000, 200_000, 500_000, 1_000_000, 1_100_000]),
+                    least: impossible,
+                }
+            }
+            12..=14 => Action::Redeem { who },
+            _ => Action::CancelRedeem { by, who },
+        }
+    }
+
+    /// Mostly keeps to what follows from a step, unless there is much to do already.
+    fn plan(&mut self, steps: &[Action]) {
+        if self.plans.len() < 6 && self.chance(4, 5) {
+            self.plans.extend(steps.iter().cloned());
         }
     }
 

@@ -8,11 +8,12 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 
 use super::action::Action;
-use super::arena::{ASSETS, Arena, first_price};
+use super::arena::{ASSETS, Arena, PROVIDERS, first_price};
 use super::books::Places;
 use super::check;
 use super::choose::View;
 use super::state::{State, row_of};
+use crate::tokens::amount;
 use crate::vm::Failure;
 
 /// How far from where it began a price may wander.
@@ -189,10 +190,12 @@ impl Driver {
                 let part = size * i128::from(*percent) / 100;
                 signed(arena.close((*by, *who), *market, -(part as i64)), *by)
             }
-            Action::Provide { who, usdc } => {
-                let key = arena.providers[*who].insecure_clone();
-                (arena.provide(*who, usdc * 1_000_000, 0), Some(key))
-            }
+            Action::RequestProvide { .. }
+            | Action::Provide { .. }
+            | Action::CancelProvide { .. }
+            | Action::RequestRedeem { .. }
+            | Action::Redeem { .. }
+            | Action::CancelRedeem { .. } => self.liquidity(action)?,
             Action::Liquidate { by, .. }
             | Action::LiquidateDeposit { by, .. }
             | Action::LiquidateHedge { by, .. }
@@ -213,6 +216,35 @@ impl Driver {
                 signed(self.attack(*who, *whom, *attack)?, *who)
             }
             other => bail!("{other:?} is signed by nobody"),
+        })
+    }
+
+    /// What providers do, and what anyone does for them.
+    fn liquidity(&self, action: &Action) -> Result<(Instruction, Option<Keypair>)> {
+        let arena = &self.arena;
+        let signed =
+            |instruction, by: usize| (instruction, Some(arena.providers[by].insecure_clone()));
+        Ok(match action {
+            Action::RequestProvide { who, usdc, least } => {
+                let atoms = usdc.saturating_mul(1_000_000);
+                signed(arena.request_provide(*who, atoms, *least), *who)
+            }
+            Action::Provide { who } => (arena.provide(*who), None),
+            Action::CancelProvide { by, who } => signed(arena.cancel_provide(*by, *who), *by),
+            Action::RequestRedeem { who, ppm, least } => {
+                let shares = crate::tokens::classic(self.places.lp_mint);
+                let wallet = shares.account_of(&arena.providers[*who].pubkey());
+                let held = arena
+                    .vm
+                    .account(&wallet)
+                    .map_or(0, |account| amount(&account));
+                let part = u128::from(held) * u128::from(*ppm) / 1_000_000;
+                let part = u64::try_from(part).unwrap_or(u64::MAX);
+                signed(arena.request_redeem(*who, part, *least), *who)
+            }
+            Action::Redeem { who } => (arena.redeem(*who), None),
+            Action::CancelRedeem { by, who } => signed(arena.cancel_redeem(*by, *who), *by),
+            other => bail!("{other:?} is no provider's"),
         })
     }
 
@@ -359,6 +391,11 @@ fn places(arena: &Arena) -> Places {
         for (number, token) in arena.tokens.iter().chain([&shares]).enumerate() {
             places.wallets.push((number, token.account_of(&owner)));
         }
+    }
+    for provider in 0..PROVIDERS {
+        let [quote, shares] = arena.escrows(provider);
+        places.wallets.push((0, quote));
+        places.escrows.push(shares);
     }
     places
 }

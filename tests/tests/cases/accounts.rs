@@ -28,7 +28,6 @@ struct Stage {
     payer: Keypair,
     trader: Trader,
     friend: Trader,
-    provider: Keypair,
 }
 
 const FRIEND_MAY_BE_PAID: &str = "anyone may deposit into an account that has the balance";
@@ -38,8 +37,7 @@ const SEES_ANYONE: &str = "anyone may look at any account of the group";
 
 fn stage() -> Stage {
     let mut world = World::new().expect("a world");
-    let (provider, _) = world.provide(5_000_000).expect("liquidity");
-    world.give(provider.pubkey(), Asset::Usdc, 1_000_000_000);
+    world.provide(5_000_000).expect("liquidity");
     let trader = world.trader_with(100_000).expect("a trader");
     world.give(trader.owner(), Asset::Usdc, 1_000_000);
     world.give(trader.owner(), Asset::Sol, 1_000_000);
@@ -66,7 +64,6 @@ fn stage() -> Stage {
         payer,
         trader,
         friend,
-        provider,
     }
 }
 
@@ -346,40 +343,6 @@ fn deposits_and_withdrawals_refuse_every_wrong_account() {
             ],
         },
     ];
-    judge_all(&mut stage.world, cases);
-}
-
-#[test]
-fn providing_liquidity_refuses_every_wrong_account() {
-    let mut stage = stage();
-    let [first, other] = stage.keys();
-    let (provider, friend) = (&stage.provider, &stage.friend);
-    let (usdc, sol) = (
-        stage.world.token(Asset::Usdc),
-        stage.world.token(Asset::Sol),
-    );
-
-    let provide = |keys: &GroupKeys, who: Pubkey, token: Token| {
-        let pool = address::pool(&keys.group, 0);
-        instruction::provide_liquidity(keys, who, pool, token, 1_000_000, 0)
-    };
-    let copies = "the signer may use any of his token accounts";
-    let anyone = "tokens may be sent to any account of the mint";
-    let cases = vec![Case {
-        name: "provide_liquidity",
-        base: provide(&first, provider.pubkey(), usdc),
-        siblings: vec![
-            ("the other group", provide(&other, provider.pubkey(), usdc)),
-            ("a friend", provide(&first, friend.owner(), usdc)),
-            ("another token", provide(&first, provider.pubkey(), sol)),
-        ],
-        signers: vec![provider.insecure_clone(), Stage::key_of(friend), stranger()],
-        allowed: vec![
-            (7, OTHER_PROGRAM, PINNED),
-            (8, "a copy elsewhere", copies),
-            (10, "a copy elsewhere", anyone),
-        ],
-    }];
     judge_all(&mut stage.world, cases);
 }
 

@@ -148,11 +148,13 @@ fn every_other_bound_is_checked() {
         expect_error(world.list_market(args), out);
     }
 
-    let pools: [fn(&mut PoolArgs); 4] = [
+    let pools: [fn(&mut PoolArgs); 6] = [
         |a| a.equity_cap = 1 << 48,
         |a| a.pool_factor = 999_999,
         |a| a.pool_factor = 10_000_001,
         |a| a.asset_cap = 1 << 48,
+        |a| a.cooldown_in_s = 86_401,
+        |a| a.cooldown_out_s = 604_801,
     ];
     for change in pools {
         let mut args = world.pool_args(1);

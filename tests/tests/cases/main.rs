@@ -9,6 +9,8 @@ mod isolated;
 mod jumps;
 mod legacy;
 mod liquidation;
+mod liquidity;
+mod liquidity_accounts;
 mod money;
 mod mutations;
 mod prices;

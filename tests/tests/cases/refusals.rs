@@ -273,22 +273,22 @@ refusals! {
         let args = world.market_args(3, AssetChoice::Listed(0));
         world.list_market(args)
     }
-    liquidity_is_not_provided_in_another_token => NotTheQuoteBank, |world| {
-        let key = world.wallet_key(501);
-        world.give(key.pubkey(), Asset::Sol, 1_000_000_000);
-        let shares = keel_sdk::instruction::Token {
-            mint: address::lp_mint(&world.pool),
-            program: anchor_spl::token::ID,
-        };
-        let template = world.token(Asset::Sol).account_of(&key.pubkey());
-        let mut destination = world.vm.account(&template).expect("a token account");
-        destination.data[..32].copy_from_slice(shares.mint.as_ref());
-        world.vm.set_account(shares.account_of(&key.pubkey()), destination);
-        let token = world.token(Asset::Sol);
-        let provide = instruction::provide_liquidity(
-            &world.keys, key.pubkey(), world.pool, token, 1_000_000_000, 0,
+    liquidity_is_not_taken_in_by_another_bank => NotTheQuoteBank, |world| {
+        let key = world.provider(10);
+        world.request_provide(&key, 10_000_000, 0)?;
+        let (quote, sol) = (world.token(Asset::Usdc), world.token(Asset::Sol));
+        let mut provide = instruction::provide_liquidity(
+            &world.keys, key.pubkey(), world.pool, quote,
         );
-        world.send(provide, &[&key])
+        let bank = address::bank(&world.keys.group, &sol.mint);
+        let request = address::provide_request(&world.pool, &key.pubkey());
+        let mut escrow = world.vm.account(&address::escrow(&request)).expect("an escrow");
+        escrow.data[..32].copy_from_slice(sol.mint.as_ref());
+        world.vm.set_account(address::escrow(&request), escrow);
+        for (at, key) in [(4, bank), (5, address::vault(&bank)), (6, sol.mint)] {
+            provide.accounts[at].pubkey = key;
+        }
+        world.send(provide, &[])
     }
     a_full_book_takes_no_more_assets => BookFull, |world| {
         for index in 3..31 {
@@ -752,13 +752,10 @@ refusals! {
         world.provide(1).map(|(_, sent)| sent)
     }
     a_provider_gets_the_shares_he_asked_for_or_none => TooFewShares, |world| {
-        let (key, _) = world.provide(1_000).expect("liquidity");
-        world.give(key.pubkey(), Asset::Usdc, 1_000_000);
-        let token = world.token(Asset::Usdc);
-        let provide = instruction::provide_liquidity(
-            &world.keys, key.pubkey(), world.pool, token, 1_000_000, 1_000_001,
-        );
-        world.send(provide, &[&key])
+        world.provide(1_000).expect("liquidity");
+        let key = world.provider(1);
+        world.request_provide(&key, 1_000_000, 1_000_001)?;
+        world.execute_provide(key.pubkey())
     }
     a_pool_at_its_cap_takes_no_more => PoolCap, |world| {
         replace(world, |config| config.pool.equity_cap = 1_000_000_000);

@@ -292,24 +292,50 @@ pub fn equity_at_best<B: Book, L: Legs>(
     legs: &L,
     scratch: &mut Scratch<'_>,
 ) -> (Atoms, Atoms) {
+    let (at_mark, moved) = over_bounds(book, legs, scratch, true);
+    (Atoms(at_mark), Atoms(at_mark.saturating_add(moved)))
+}
+
+/// E at the mark, and at the bounds that make it smallest, floor: at most this is a pool's equity to
+/// who leaves it (10.4).
+#[must_use]
+pub fn equity_at_worst<B: Book, L: Legs>(
+    book: &B,
+    legs: &L,
+    scratch: &mut Scratch<'_>,
+) -> (Atoms, Atoms) {
+    let (at_mark, moved) = over_bounds(book, legs, scratch, false);
+    (Atoms(at_mark), Atoms(at_mark.saturating_sub(moved)))
+}
+
+/// E at the mark, and by how much the bounds move it, to the account's `gain` or loss, ceil.
+fn over_bounds<B: Book, L: Legs>(
+    book: &B,
+    legs: &L,
+    scratch: &mut Scratch<'_>,
+    gain: bool,
+) -> (i64, i64) {
     let stride = stride(book.scenarios().len());
     let totals = stream::<false, false, B, L>(book, legs, scratch, stride);
-    let mut equity = totals.net;
+    let mut moved = 0i64;
     for (row, _) in scratch.each(totals.rows, stride) {
         let net = row[lane::LONG]
             .wrapping_add(row[lane::SPOT[MAINTENANCE]])
             .wrapping_add(row[lane::DELTA])
             .wrapping_sub(row[lane::SHORT]);
+        // What the floors of options' deltas may have cut off counts too.
+        let cut_off = row[lane::OPTION_LEGS].unsigned_abs().wrapping_mul(2);
+        let size = net.unsigned_abs().wrapping_add(cut_off);
         let terms = book.asset(row[lane::ASSET] as u8);
         let quality = book.quality(row[lane::ASSET] as u8);
-        let share = if net > 0 {
+        let share = if (net > 0) == gain {
             terms.up.max(quality.bound_up)
         } else {
             terms.down.max(quality.bound_down)
         };
-        equity = equity.saturating_add(over_distance(net.unsigned_abs(), share));
+        moved = moved.saturating_add(over_distance(size, share));
     }
-    (Atoms(totals.net), Atoms(equity))
+    (totals.net, moved)
 }
 
 /// Net value of an account in one asset at weight 1, + is long, options by their delta; saturates.

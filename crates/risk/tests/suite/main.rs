@@ -21,6 +21,7 @@ mod kept;
 mod laws;
 mod limits;
 mod liquidation;
+mod liquidity;
 mod listing;
 mod math;
 mod matrix;

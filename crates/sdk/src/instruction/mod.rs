@@ -1,6 +1,9 @@
 //! Instruction builders: one function each, accounts derived where they can be.
 
 mod liquidation;
+mod liquidity;
+
+pub use liquidity::*;
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
@@ -210,39 +213,6 @@ pub fn withdraw(
             token_program: token.program,
         },
         data::Withdraw { amount },
-    )
-}
-
-pub fn provide_liquidity(
-    keys: &GroupKeys,
-    provider: Pubkey,
-    pool: Pubkey,
-    quote: Token,
-    amount: u64,
-    min_shares: u64,
-) -> Instruction {
-    let bank = address::bank(&keys.group, &quote.mint);
-    let shares = Token {
-        mint: address::lp_mint(&pool),
-        program: quote.program,
-    };
-    build(
-        accounts::ProvideLiquidity {
-            provider,
-            group: keys.group,
-            risk_book: keys.risk_book,
-            pool,
-            pool_margin: address::pool_margin(&keys.group, &pool),
-            bank,
-            vault: address::vault(&bank),
-            mint: quote.mint,
-            source: quote.account_of(&provider),
-            lp_mint: shares.mint,
-            lp_destination: shares.account_of(&provider),
-            authority: address::authority(&keys.group),
-            token_program: quote.program,
-        },
-        data::ProvideLiquidity { amount, min_shares },
     )
 }
 

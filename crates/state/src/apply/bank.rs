@@ -1,13 +1,13 @@
-//! Plans applied to banks and pools.
+//! Plans applied to banks.
 
 use keel_risk::{
-    AccrualPlan, AccrualTerms, Accruing, Atoms, BankChange, BankLedger, BankLossPlan, BankTerms,
-    CashPlan, Endangered, Halt, Index48, Insurance, LiquidationPlan, Outflow, OutflowPlan, PerSecond64, PoolTerms,
-    Ppm, ProvidePlan, RateCurve, Shares, deposit_amount, plan_accrual,
+    AccrualPlan, AccrualTerms, Accruing, BankChange, BankLedger, BankLossPlan, BankTerms,
+    CashPlan, Endangered, Halt, Index48, Insurance, LiquidationPlan, Outflow, OutflowPlan, PerSecond64,
+    Ppm, RateCurve, RedeemExit, RedeemPlan, Shares, deposit_amount, plan_accrual,
 };
 
 use super::Broken;
-use crate::{Bank, FreshRate, Pool};
+use crate::{Bank, FreshRate};
 
 impl Bank {
     pub fn terms(&self) -> BankTerms {
@@ -148,6 +148,21 @@ impl Bank {
         self.outflow_updated = plan.after.updated;
     }
 
+    /// The quote bank as redemptions of a pool leave it: what is lent out stays.
+    pub fn redeem_exit(&self, now: i64) -> RedeemExit {
+        let ledger = self.ledger();
+        let liquid = ledger.deposits().saturating_sub(ledger.borrows());
+        let is_halted = now < self.halted_until;
+        RedeemExit {
+            bank: self.terms(),
+            most: if is_halted { 0 } else { liquid },
+        }
+    }
+
+    pub fn apply_redeem(&mut self, plan: &RedeemPlan) {
+        self.apply_cash(&plan.cash);
+    }
+
     /// A plan's change of the ledger; what rounding leaves over joins `dust`.
     pub fn apply(&mut self, change: &BankChange) {
         self.deposit_shares = self.deposit_shares.saturating_add_signed(change.deposits);
@@ -172,21 +187,5 @@ impl Bank {
             return Err(Broken::VaultShort { vault, tracked });
         }
         Ok(())
-    }
-}
-
-impl Pool {
-    pub fn terms(&self) -> PoolTerms {
-        PoolTerms {
-            shares: self.shares,
-            factor: Ppm(self.pool_factor),
-            equity_cap: Atoms(i64::try_from(self.equity_cap).unwrap_or(i64::MAX)),
-            asset_cap: Atoms(i64::try_from(self.asset_cap).unwrap_or(i64::MAX)),
-        }
-    }
-
-    pub fn apply_provide(&mut self, plan: &ProvidePlan) {
-        self.shares += plan.minted + plan.locked;
-        self.locked_shares += plan.locked;
     }
 }

@@ -5,6 +5,7 @@ mod account;
 mod bank;
 mod book;
 mod market;
+mod pool;
 
 pub use account::{KEEP_ONE, MarginMut, first_seq};
 

@@ -24,13 +24,22 @@ pub struct PoolArgs {
     pub pool_factor: u32,
     /// Greatest net value in one asset.
     pub asset_cap: u64,
+    /// How long a request waits until it may be executed, live seconds: into the pool, and out of it.
+    pub cooldown_in_s: u32,
+    pub cooldown_out_s: u32,
 }
+
+/// Longest waits, seconds: a day in, a week out.
+const MAX_COOLDOWN_IN_S: u32 = 86_400;
+const MAX_COOLDOWN_OUT_S: u32 = 604_800;
 
 impl PoolArgs {
     fn validate(&self) -> Result<()> {
         let sound = self.equity_cap < 1 << 48
             && (1_000_000..=10_000_000).contains(&self.pool_factor)
-            && self.asset_cap < 1 << 48;
+            && self.asset_cap < 1 << 48
+            && self.cooldown_in_s <= MAX_COOLDOWN_IN_S
+            && self.cooldown_out_s <= MAX_COOLDOWN_OUT_S;
         require!(sound, KeelError::ParameterOutOfRange);
         Ok(())
     }
@@ -105,6 +114,8 @@ pub fn handler(ctx: Context<CreatePool>, args: PoolArgs) -> Result<()> {
     pool.equity_cap = args.equity_cap;
     pool.pool_factor = args.pool_factor;
     pool.asset_cap = args.asset_cap;
+    pool.cooldown_in_s = args.cooldown_in_s;
+    pool.cooldown_out_s = args.cooldown_out_s;
 
     let mut margin = accounts.margin.load_init()?;
     open_account(&mut margin, MarginKind::Pool, POOL_CAPACITY, slot);

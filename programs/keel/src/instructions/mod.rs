@@ -1,5 +1,7 @@
 //! One instruction, one file: arguments, accounts, `validate`, handler.
 
+pub mod cancel_provide;
+pub mod cancel_redeem;
 pub mod check_conservation;
 pub mod close_margin_account;
 pub mod create_bank;
@@ -12,6 +14,9 @@ pub mod deposit;
 pub mod liquidate;
 pub mod order;
 pub mod provide_liquidity;
+pub mod redeem_liquidity;
+pub mod request_provide;
+pub mod request_redeem;
 pub mod set_name;
 pub mod take_over;
 pub mod update_prices;
@@ -21,8 +26,9 @@ pub mod withdraw;
 // Every instruction has its `handler`; nobody calls one without naming its module.
 #[allow(ambiguous_glob_reexports)]
 pub use {
-    check_conservation::*, close_margin_account::*, create_bank::*, create_group::*,
-    create_margin_account::*, create_market::*, create_pool::*, delegate::*, deposit::*,
-    liquidate::*, order::*, provide_liquidity::*, set_name::*, take_over::*, update_prices::*, view_margin::*,
+    cancel_provide::*, cancel_redeem::*, check_conservation::*, close_margin_account::*,
+    create_bank::*, create_group::*, create_margin_account::*, create_market::*, create_pool::*,
+    delegate::*, deposit::*, liquidate::*, order::*, provide_liquidity::*, redeem_liquidity::*,
+    request_provide::*, request_redeem::*, set_name::*, take_over::*, update_prices::*, view_margin::*,
     withdraw::*,
 };
