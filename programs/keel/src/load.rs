@@ -159,3 +159,47 @@ fn ledgers<'info, T: ZeroCopy + Owner>(
     }
     Ok(loaders)
 }
+
+/// Where both sides of a liquidation hold the leg: the market's position, or with a bank the deposit
+/// and the closed position.
+pub fn liquidation_target(
+    account: &MarginRefMut,
+    liquidator: &MarginRefMut,
+    market: &Market,
+    bank: Option<&Bank>,
+) -> Result<Target> {
+    let slot = account
+        .view()
+        .held_slot(market.index)
+        .ok_or(KeelError::NothingToLiquidate)?;
+    require!(
+        liquidator.account().may_hold(market.index),
+        KeelError::NotInMarkets
+    );
+    let liquidator_slot = liquidator
+        .view()
+        .position_slot(market.index, |_| true)
+        .ok_or(KeelError::NoFreePositionSlot)?;
+    let Some(bank) = bank else {
+        return Ok(Target::Position {
+            slot,
+            liquidator_slot,
+        });
+    };
+
+    let balance_slot = account
+        .view()
+        .balance_slot(bank.index)
+        .ok_or(KeelError::NothingToLiquidate)?;
+    let liquidator_balance_slot = liquidator
+        .view()
+        .balance_slot(bank.index)
+        .or_else(|| liquidator.view().free_balance_slot())
+        .ok_or(KeelError::NoFreeBalanceSlot)?;
+    Ok(Target::Deposit {
+        balance_slot,
+        position_slot: slot,
+        liquidator_balance_slot,
+        liquidator_position_slot: liquidator_slot,
+    })
+}

@@ -57,6 +57,27 @@ fn an_isolated_account_trades_its_markets_alone() {
         .expect("collateral");
 }
 
+/// 8.1: nor does liquidating bring it a position outside its markets.
+#[test]
+fn an_isolated_account_liquidates_in_its_markets_alone() {
+    let (mut world, isolated) = isolated_to([1 << market(Asset::Btc), 0]);
+    let poor = world.trader_with(1_000).expect("a trader");
+    world.open(&poor, Asset::Sol, 40_000).expect("6x long");
+    let fallen = [1.0, 136.0, 64_000.0, 3_400.0];
+    world.move_prices(fallen).expect("prices");
+    expect_error(
+        world.liquidate(&isolated, poor.margin, Asset::Sol, 1_000),
+        KeelError::NotInMarkets,
+    );
+    let other = world.sub_account(&isolated.key, 2).expect("an account");
+    world
+        .deposit(&other, Asset::Usdc, 5_000_000_000)
+        .expect("quote");
+    world
+        .liquidate(&other, poor.margin, Asset::Sol, 1_000)
+        .expect("an account that may");
+}
+
 /// A position that came from elsewhere is closed, never opened further.
 #[test]
 fn what_an_isolated_account_should_not_hold_it_may_close() {

@@ -18,8 +18,9 @@ pub(crate) const ONE: u64 = 1_000_000;
 const MAX_FACTOR: u64 = 16_000_000;
 const MAX_CONCENTRATION: u64 = 15_000_000;
 pub(crate) const MAX_LOSS: u64 = MAX_JUDGED_LOSS.unsigned_abs();
-/// Below this depth three 16-bit steps of long division fit 64 bits.
-const PLAIN_DEPTH: u64 = 1 << 48;
+/// Below this depth three 16-bit steps of long division fit 64 bits, the rounding of the last one
+/// included.
+const PLAIN_DEPTH: u64 = 1 << 47;
 /// A multiplier of one, 48 fractional bits.
 pub(crate) const UNIT48: u64 = 1 << 48;
 /// Losses below this are multiplied by [`Steepness::small`].

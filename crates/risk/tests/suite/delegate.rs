@@ -67,6 +67,9 @@ fn worth(book: &TestBook, account: &TestAccount) -> Atoms {
     net_asset_value(book, account, &mut Scratch::new(&mut lanes))
 }
 
+/// A fill, and where it leaves both sides.
+type Traded = (LegFill, (usize, PositionLeg), (usize, PositionLeg));
+
 /// An order of a delegate's against a pool, applied where it is accepted.
 struct Desk {
     book: TestBook,
@@ -91,12 +94,7 @@ impl Desk {
         }
     }
 
-    fn fill(
-        &self,
-        size: i64,
-        intent: Intent,
-        authority: Authority,
-    ) -> Result<(LegFill, (usize, PositionLeg), (usize, PositionLeg)), RiskError> {
+    fn fill(&self, size: i64, intent: Intent, authority: Authority) -> Result<Traded, RiskError> {
         let order = Order {
             instrument: 0,
             size: Lots(size),

@@ -488,3 +488,33 @@ fn shifted_losses_are_never_rounded_down() {
     assert_eq!(parts.rule, Rule::OneFactor);
     assert!((5 * unit..5 * unit + 8).contains(&parts.one_factor.0));
 }
+
+/// 3.3, I14: sizes whose long division leaves a rest just below the greatest depths: the multiplier is
+/// the exact one, rounded up, and no step of it wraps.
+#[test]
+fn no_rest_of_a_size_over_the_greatest_depth_wraps() {
+    for depth in [(1i64 << 47) - 1, 1 << 47, (1 << 48) - 1, 1 << 48] {
+        for lots in [65_535i64, 2_752_511, (1 << 32) - 1, (1 << 33) + 65_535] {
+            let mut book = one_asset();
+            let unit = Price::ONE;
+            book.assets[1] = AssetTerms {
+                lot_price: unit,
+                depth: Atoms(depth),
+                concentration_cap: Ppm(15_000_000),
+                ..plain_asset()
+            };
+            book.instruments[0].mark = unit;
+            let account = rich().with_position(0, lots, 0);
+            let mut lanes = vec![0; Scratch::MAX_LANES];
+            let mut scratch = Scratch::new(&mut lanes);
+            let found = report(&book, &account, InitialTerms::COUNTED, 0, &mut scratch);
+            let line = &found.lines[0];
+            let exact = ((lots as u128) << 40).div_ceil(depth as u128) + (1 << 40);
+            let multiplier = u128::from(line.maintenance.multiplier.0);
+            assert!(
+                (exact..=exact + 1).contains(&multiplier),
+                "{lots} of {depth}"
+            );
+        }
+    }
+}

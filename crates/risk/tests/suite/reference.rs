@@ -665,7 +665,9 @@ impl ExactLine {
         let multiplier = !more.is_negative() && more <= most;
         match (net, near, multiplier || self.is_quiet) {
             (true, true, true) => Ok(()),
-            wrong => Err(format!("line's net, worst, multiplier: {wrong:?}")),
+            wrong => Err(format!(
+                "line's net, worst, multiplier: {wrong:?}; {part:?} {terms:?} {more} of {most}"
+            )),
         }
     }
 }

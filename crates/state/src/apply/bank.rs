@@ -1,9 +1,9 @@
 //! Plans applied to banks.
 
 use keel_risk::{
-    AccrualPlan, AccrualTerms, Accruing, BankChange, BankLedger, BankLossPlan, BankTerms,
-    CashPlan, Endangered, Halt, Index48, Insurance, LiquidationPlan, Outflow, OutflowPlan, PerSecond64,
-    Ppm, RateCurve, RedeemExit, RedeemPlan, Shares, deposit_amount, plan_accrual,
+    AccrualPlan, AccrualTerms, Accruing, BankChange, BankLedger, BankLossPlan, BankTerms, CashPlan,
+    Index48, Insurance, LiquidationPlan, Outflow, OutflowPlan, PerSecond64, Ppm, RateCurve, Shares,
+    deposit_amount, plan_accrual,
 };
 
 use super::Broken;
@@ -146,21 +146,6 @@ impl Bank {
     pub fn apply_outflow(&mut self, plan: &OutflowPlan) {
         self.outflow_level = plan.after.level;
         self.outflow_updated = plan.after.updated;
-    }
-
-    /// The quote bank as redemptions of a pool leave it: what is lent out stays.
-    pub fn redeem_exit(&self, now: i64) -> RedeemExit {
-        let ledger = self.ledger();
-        let liquid = ledger.deposits().saturating_sub(ledger.borrows());
-        let is_halted = now < self.halted_until;
-        RedeemExit {
-            bank: self.terms(),
-            most: if is_halted { 0 } else { liquid },
-        }
-    }
-
-    pub fn apply_redeem(&mut self, plan: &RedeemPlan) {
-        self.apply_cash(&plan.cash);
     }
 
     /// A plan's change of the ledger; what rounding leaves over joins `dust`.

@@ -1,11 +1,11 @@
 //! Plans applied to pools and to the requests of their providers.
 
 use keel_risk::{
-    Atoms, PoolTerms, Ppm, ProvidePlan, RedeemPlan, RedeemQueue, RedeemRequest, RequestWindow,
-    RoundTally,
+    Atoms, PoolTerms, Ppm, ProvidePlan, RedeemExit, RedeemPlan, RedeemQueue, RedeemRequest,
+    RequestWindow, RoundTally,
 };
 
-use crate::{Pool, Provide, Redeem};
+use crate::{Bank, Pool, Provide, Redeem};
 
 impl Pool {
     pub fn terms(&self) -> PoolTerms {
@@ -52,6 +52,23 @@ impl Pool {
     /// Shares left it unredeemed.
     pub fn release(&mut self, shares: u64) {
         self.escrowed_shares = self.escrowed_shares.saturating_sub(shares);
+    }
+}
+
+impl Bank {
+    /// The quote bank as redemptions of a pool leave it: what is lent out stays.
+    pub fn redeem_exit(&self, now: i64) -> RedeemExit {
+        let ledger = self.ledger();
+        let liquid = ledger.deposits().saturating_sub(ledger.borrows());
+        let is_halted = now < self.halted_until;
+        RedeemExit {
+            bank: self.terms(),
+            most: if is_halted { 0 } else { liquid },
+        }
+    }
+
+    pub fn apply_redeem(&mut self, plan: &RedeemPlan) {
+        self.apply_cash(&plan.cash);
     }
 }
 
