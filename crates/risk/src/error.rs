@@ -162,4 +162,13 @@ pub enum RiskError {
     RedemptionsStopped { equity: Atoms, requirement: Atoms },
     /// Less would come out than the request accepts: cancel it, or wait.
     BelowMinAmount { amount: u64, least: u64 },
+    /// The account's auction is still running: bid, or wait (8.5).
+    AuctionRunning { live_s: u64, needed_s: u64 },
+    /// The account has something left that can be taken, or owes nothing that it lacks: liquidate it
+    /// first (8.6).
+    NotBankrupt { equity: Atoms },
+    /// Nothing is missing in this market or bank: name another.
+    NothingMissing,
+    /// The account still owes lenders, who come first: resolve its borrows' banks (8.6).
+    LendersFirst { owed: u64 },
 }

@@ -113,9 +113,7 @@ impl AssetEntry {
         let (before, terms) = (self.published(), self.price_terms());
         let other = chosen.other.as_ref();
         let state = match before {
-            Some(before) if !rules => {
-                remeasure(before, other, &terms)?
-            }
+            Some(before) if !rules => remeasure(before, other, &terms)?,
             before => advance(before, &chosen.reading, other, &terms, now)?,
         };
         let takes_effect = before.is_none_or(|before| {

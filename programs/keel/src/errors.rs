@@ -89,6 +89,8 @@ errors! {
         NotTheQuote = "liquidity is provided in the quote: pass its mint",
         WrongRequest = "the request is of another pool or owner: pass his request to this pool",
         NotRequester = "only who asked may cancel a request that has not lapsed: sign with his key",
+        WrongBackstopPool = "not the pool that takes the market's legs: pass the one that it names",
+        OneLedgerAtATime = "one market or one bank is resolved per call: leave the other out",
     }
     merits {
         PriceNotPositive = "the price is not positive",
@@ -158,6 +160,10 @@ errors! {
         RequestLapsed = "the request was not executed within its hour: cancel it, and ask again",
         RedemptionsStopped = "the pool is below Maintenance: redeem when it is not",
         BelowMinAmount = "less would come out than the request accepts: cancel it, or wait",
+        AuctionRunning = "the account's auction is still running: bid, or wait for its ten live minutes",
+        NotBankrupt = "the account has something left that can be taken, or lacks nothing: liquidate it first",
+        NothingMissing = "nothing is missing in this market or bank: name another",
+        LendersFirst = "the account still owes lenders, who come first: resolve its borrows' banks",
     }
 }
 

@@ -75,7 +75,10 @@ impl Ledgers<'_> {
     }
 
     pub fn market(&self, instrument: u8) -> Option<&Market> {
-        let market = self.markets.iter().find(|market| market.index == instrument);
+        let market = self
+            .markets
+            .iter()
+            .find(|market| market.index == instrument);
         market.map(core::ops::Deref::deref)
     }
 

@@ -7,7 +7,8 @@ use anchor_lang::prelude::*;
 use anchor_lang::{Owner, ZeroCopy};
 use bytemuck::{cast_slice, cast_slice_mut, from_bytes, from_bytes_mut};
 use keel_state::{
-    Bank, DISCRIMINATOR_BYTES, MarginAccount, MarginMut, MarginView, Market, Position, RiskBook,
+    Bank, DISCRIMINATOR_BYTES, MarginAccount, MarginKind, MarginMut, MarginView, Market, Position,
+    RiskBook,
 };
 
 use crate::errors::KeelError;
@@ -47,6 +48,18 @@ impl MarginRefMut<'_> {
     /// Brings the position of an instrument up to date with its side, before anything is planned.
     pub fn touch(&mut self, market: &mut Market) {
         if let Some(slot) = self.view().held_slot(market.index) {
+            self.edit().touch(slot, market);
+        }
+    }
+
+    /// The same where the account may be a pool's, whose lots move the skew.
+    pub fn touch_either(&mut self, market: &mut Market, now: i64) {
+        let Some(slot) = self.view().held_slot(market.index) else {
+            return;
+        };
+        if self.header.kind == MarginKind::Pool as u8 {
+            self.edit().touch_pool(slot, market, now);
+        } else {
             self.edit().touch(slot, market);
         }
     }
@@ -158,48 +171,4 @@ fn ledgers<'info, T: ZeroCopy + Owner>(
         loaders.push(loader);
     }
     Ok(loaders)
-}
-
-/// Where both sides of a liquidation hold the leg: the market's position, or with a bank the deposit
-/// and the closed position.
-pub fn liquidation_target(
-    account: &MarginRefMut,
-    liquidator: &MarginRefMut,
-    market: &Market,
-    bank: Option<&Bank>,
-) -> Result<Target> {
-    let slot = account
-        .view()
-        .held_slot(market.index)
-        .ok_or(KeelError::NothingToLiquidate)?;
-    require!(
-        liquidator.account().may_hold(market.index),
-        KeelError::NotInMarkets
-    );
-    let liquidator_slot = liquidator
-        .view()
-        .position_slot(market.index, |_| true)
-        .ok_or(KeelError::NoFreePositionSlot)?;
-    let Some(bank) = bank else {
-        return Ok(Target::Position {
-            slot,
-            liquidator_slot,
-        });
-    };
-
-    let balance_slot = account
-        .view()
-        .balance_slot(bank.index)
-        .ok_or(KeelError::NothingToLiquidate)?;
-    let liquidator_balance_slot = liquidator
-        .view()
-        .balance_slot(bank.index)
-        .or_else(|| liquidator.view().free_balance_slot())
-        .ok_or(KeelError::NoFreeBalanceSlot)?;
-    Ok(Target::Deposit {
-        balance_slot,
-        position_slot: slot,
-        liquidator_balance_slot,
-        liquidator_position_slot: liquidator_slot,
-    })
 }

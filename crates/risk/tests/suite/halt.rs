@@ -45,7 +45,10 @@ fn a_deficit_halts_what_it_may_fall_on() {
     });
     let price = book.asset(1).native_price;
     let worth = value_of(price, 1_000_000);
-    assert_eq!(plan(deficit(-worth / 1_000 - 1, 0), bank(1, 1_000_000)), first);
+    assert_eq!(
+        plan(deficit(-worth / 1_000 - 1, 0), bank(1, 1_000_000)),
+        first
+    );
     assert_eq!(plan(deficit(-worth / 1_000, 0), bank(1, 1_000_000)), None);
     assert_eq!(plan(deficit(-1_001, 0), market(1_000_000)), first);
     assert_eq!(plan(deficit(-1_000, 0), market(1_000_000)), None);

@@ -28,14 +28,10 @@ impl TakenLeg {
             Self::Deposit {
                 market: index,
                 mint,
-            } => (
-                LiquidationTarget::Deposit,
-                vec![market(*index), bank(mint)],
-            ),
-            Self::Borrow { deposit, borrow } => (
-                LiquidationTarget::Borrow,
-                vec![bank(deposit), bank(borrow)],
-            ),
+            } => (LiquidationTarget::Deposit, vec![market(*index), bank(mint)]),
+            Self::Borrow { deposit, borrow } => {
+                (LiquidationTarget::Borrow, vec![bank(deposit), bank(borrow)])
+            }
         }
     }
 }

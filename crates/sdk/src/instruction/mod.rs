@@ -1,9 +1,12 @@
 //! Instruction builders: one function each, accounts derived where they can be.
 
+mod failure;
 mod liquidation;
 mod liquidity;
 
 pub use liquidity::*;
+
+pub use failure::*;
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};

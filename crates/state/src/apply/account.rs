@@ -1,8 +1,8 @@
 //! Plans applied to margin accounts.
 
 use keel_risk::{
-    Atoms, AuctionClock, BalanceLeg, Carry48, CashPlan, Deficit, Frac40, Halt, Keep, LegChange, Lots, PositionLeg,
-    Price, SettlePlan, SideTerms, TouchPlan, Touched, plan_touch, up_to_date,
+    Atoms, AuctionClock, BalanceLeg, Carry48, CashPlan, Deficit, Frac40, Halt, Keep, LegChange,
+    Lots, PositionLeg, Price, SettlePlan, SideTerms, TouchPlan, Touched, plan_touch, up_to_date,
 };
 
 use super::wide;
@@ -15,8 +15,8 @@ pub const KEEP_ONE: u64 = Keep::ONE.keep.0;
 /// of now, as the book has it: it must have been brought up to date before.
 #[derive(Debug)]
 pub struct MarginMut<'a> {
-    account: &'a mut MarginAccount,
-    positions: &'a mut [Position],
+    pub(super) account: &'a mut MarginAccount,
+    pub(super) positions: &'a mut [Position],
     book: &'a RiskBook,
 }
 
@@ -48,6 +48,19 @@ impl<'a> MarginMut<'a> {
         let plan = self.book.touch_plan(position);
         self.set_position(slot, plan.after);
         market.apply(&plan.market);
+    }
+
+    /// The same for a pool's position: traders hold net what the pool does not, so that the lots which
+    /// its side lost move the skew (margin-spec 7.2).
+    pub fn touch_pool(self, slot: usize, market: &mut Market, now: i64) {
+        let position = &self.positions[slot];
+        if position.used == 0 || self.book.is_touched(position) {
+            return;
+        }
+        let held = position.size;
+        let kept = self.book.touched(position).leg.size.0;
+        self.touch(slot, market);
+        market.move_skew(held - kept, now);
     }
 
     pub fn apply_cash(mut self, plan: &CashPlan) {
@@ -100,15 +113,16 @@ impl<'a> MarginMut<'a> {
     }
 
     /// Writes a balance; an empty one frees its slot, but for the quote's.
-    fn set_balance(&mut self, slot: usize, leg: BalanceLeg) {
+    pub(super) fn set_balance(&mut self, slot: usize, leg: BalanceLeg) {
         let balance = &mut self.account.balances[slot];
         balance.bank = leg.rate;
         balance.shares = leg.shares.0;
+        balance.covered *= u8::from(leg.shares.0 < 0);
         balance.used = u8::from(slot == 0 || leg.shares.0 != 0);
     }
 
     /// Writes a position; one without size and result frees its slot.
-    fn set_position(&mut self, slot: usize, leg: PositionLeg) {
+    pub(super) fn set_position(&mut self, slot: usize, leg: PositionLeg) {
         let entry = &self.book.instruments[usize::from(leg.instrument)];
         let (keep, epoch) = entry.keep(leg.size.0);
         let position = &mut self.positions[slot];
@@ -117,7 +131,14 @@ impl<'a> MarginMut<'a> {
         position.quote = leg.quote.0;
         position.keep = keep;
         position.epoch = u32::from(epoch);
-        position.used = u8::from(leg.size.0 != 0 || leg.quote.0 != 0);
+        let used = u8::from(leg.size.0 != 0 || leg.quote.0 != 0);
+        // A slot that was free remembers nothing.
+        position.last_side = match leg.size.0.signum() {
+            0 => position.last_side * (used & position.used) as i8,
+            sign => sign as i8,
+        };
+        position.covered *= used;
+        position.used = used;
         self.find_end(slot);
     }
 

@@ -1,9 +1,7 @@
 //! Plans applied to banks.
 
 use keel_risk::{
-    AccrualPlan, AccrualTerms, Accruing, BankChange, BankLedger, BankLossPlan, BankTerms, CashPlan,
-    Index48, Insurance, LiquidationPlan, Outflow, OutflowPlan, PerSecond64, Ppm, RateCurve, Shares,
-    deposit_amount, plan_accrual,
+    AccrualPlan, AccrualTerms, Accruing, BankChange, BankLedger, BankLossPlan, BankTerms, CashPlan, Endangered, Halt, Index48, Insurance, LiquidationPlan, Outflow, OutflowPlan, PerSecond64, Ppm, RateCurve, Shares, deposit_amount, plan_accrual,
 };
 
 use super::Broken;

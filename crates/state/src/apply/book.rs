@@ -47,7 +47,11 @@ impl RiskBook {
         while printed != 0 {
             let entry = &mut self.assets[printed.trailing_zeros() as usize];
             printed &= printed - 1;
-            let seen = if entry.silence == silence { entry.prints } else { 0 };
+            let seen = if entry.silence == silence {
+                entry.prints
+            } else {
+                0
+            };
             entry.silence = silence;
             entry.prints = Prints(seen).printed().0;
         }

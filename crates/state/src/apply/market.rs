@@ -2,9 +2,8 @@
 
 use keel_risk::{
     Carries, Carry48, Dust48, FillPlan, Frac40, FundingPlan, FundingState, FundingTerms, Halt,
-    Insurance,
-    Keep, LiquidationPlan, MarketChange, MarketLedger, MarketLossPlan, MarketTerms, Ppm, Price,
-    SideChange, SideLedger, SideTerms, integrated,
+    Insurance, Keep, LiquidationPlan, MarketChange, MarketLedger, MarketLossPlan, MarketTerms, Ppm,
+    Price, SideChange, SideLedger, SideTerms, integrated,
 };
 
 use super::{Broken, wide, words};
@@ -95,6 +94,13 @@ impl Market {
         self.fees += plan.fee.0;
         self.quote_sum += plan.quotes_change;
         self.keep_residue(plan.residue);
+    }
+
+    /// Traders' net lots change by what they gain, which is what pools lose.
+    pub fn move_skew(&mut self, lots: i64, now: i64) {
+        if lots != 0 {
+            self.set_skew(self.skew.saturating_add(lots), now);
+        }
     }
 
     /// The target's markets, by their number in it.

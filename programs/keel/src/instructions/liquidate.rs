@@ -3,7 +3,8 @@
 
 use anchor_lang::prelude::*;
 use keel_risk::{
-    Atoms, AuctionClock, LiquidationPlan, Lots, Scratch, Target, deficit_found, plan_clock, plan_liquidation,
+    Atoms, AuctionClock, LiquidationPlan, Lots, Scratch, Target, deficit_found, plan_clock,
+    plan_liquidation,
 };
 use keel_state::{BookView, MarginAccount, MarginKind, RiskBook, Workspace};
 
@@ -176,11 +177,7 @@ impl<'info> Liquidate<'info> {
             require!(args.only_sets_clock(), KeelError::NoLiquidator);
             return Ok(());
         };
-        require_keys_neq!(
-            self.margin.key(),
-            liquidator.key(),
-            KeelError::SameAccount
-        );
+        require_keys_neq!(self.margin.key(), liquidator.key(), KeelError::SameAccount);
         require!(
             liquidator.load()?.kind == MarginKind::Trader as u8,
             KeelError::NotATrader
@@ -230,10 +227,13 @@ impl Step<'_, '_> {
     fn set_clock(&self, margin: &mut MarginRefMut, ledgers: &mut Ledgers) -> Result<()> {
         let rates = ledgers.rates();
         let view = BookView::new(self.book, self.now).with_rates(&rates);
-        let auction = self.book.auction(margin.account().auction_clock(), self.restart_slot);
+        let auction = self
+            .book
+            .auction(margin.account().auction_clock(), self.restart_slot);
         let mut workspace = Workspace::for_account(&margin.view());
 
-        let plan = plan_clock(&view, &margin.view(), &auction, &mut workspace.scratch()).merits()?;
+        let plan =
+            plan_clock(&view, &margin.view(), &auction, &mut workspace.scratch()).merits()?;
 
         margin.edit().apply_clock(plan.after);
         ledgers.halt(&view, margin, plan.net_asset_value, self.now);
@@ -262,12 +262,19 @@ impl Step<'_, '_> {
         ledgers.touch(liquidator);
         let rates = ledgers.rates();
         let view = BookView::new(self.book, self.now).with_rates(&rates);
-        let auction = self.book.auction(margin.account().auction_clock(), self.restart_slot);
+        let auction = self
+            .book
+            .auction(margin.account().auction_clock(), self.restart_slot);
         let target = self.args.target.slots(margin, liquidator, ledgers)?;
         let mut workspace = Workspace::for_account(&margin.view());
         let scratch = &mut workspace.scratch();
 
-        let plan = self.plan(&view, (margin, liquidator), (target, auction.live_s()), scratch)?;
+        let plan = self.plan(
+            &view,
+            (margin, liquidator),
+            (target, auction.live_s()),
+            scratch,
+        )?;
         let judged = (plan.before, plan.after);
         let clock = auction.stepped(&view, &margin.view(), judged).merits()?;
         let equity = deficit_found(&view, &margin.view(), plan.before, scratch);
@@ -279,7 +286,12 @@ impl Step<'_, '_> {
         apply(ledgers, &plan);
 
         ledgers.invariant()?;
-        self.report(&plan, (clock, auction.live_s()), margin.account().seq, (loaders, ledgers));
+        self.report(
+            &plan,
+            (clock, auction.live_s()),
+            margin.account().seq,
+            (loaders, ledgers),
+        );
         Ok(())
     }
 
@@ -327,7 +339,12 @@ impl Step<'_, '_> {
         let Atoms(penalty_liquidator) = plan.penalty_liquidator;
         emit!(Liquidated {
             account: self.accounts.margin.key(),
-            liquidator: self.accounts.liquidator.as_ref().map(Key::key).unwrap_or_default(),
+            liquidator: self
+                .accounts
+                .liquidator
+                .as_ref()
+                .map(Key::key)
+                .unwrap_or_default(),
             ledgers: addresses,
             account_seq: seq,
             kind,

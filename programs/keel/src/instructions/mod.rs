@@ -10,6 +10,7 @@ pub mod create_margin_account;
 pub mod create_market;
 pub mod create_pool;
 pub mod delegate;
+pub mod deleverage;
 pub mod deposit;
 pub mod liquidate;
 pub mod order;
@@ -17,8 +18,10 @@ pub mod provide_liquidity;
 pub mod redeem_liquidity;
 pub mod request_provide;
 pub mod request_redeem;
+pub mod resolve_bankruptcy;
 pub mod set_name;
 pub mod take_over;
+pub mod take_strays;
 pub mod update_prices;
 pub mod view_margin;
 pub mod withdraw;
@@ -26,9 +29,5 @@ pub mod withdraw;
 // Every instruction has its `handler`; nobody calls one without naming its module.
 #[allow(ambiguous_glob_reexports)]
 pub use {
-    cancel_provide::*, cancel_redeem::*, check_conservation::*, close_margin_account::*,
-    create_bank::*, create_group::*, create_margin_account::*, create_market::*, create_pool::*,
-    delegate::*, deposit::*, liquidate::*, order::*, provide_liquidity::*, redeem_liquidity::*,
-    request_provide::*, request_redeem::*, set_name::*, take_over::*, update_prices::*, view_margin::*,
-    withdraw::*,
+    cancel_provide::*, cancel_redeem::*, check_conservation::*, close_margin_account::*, create_bank::*, create_group::*, create_margin_account::*, create_market::*, create_pool::*, delegate::*, deleverage::*, deposit::*, liquidate::*, order::*, provide_liquidity::*, redeem_liquidity::*, request_provide::*, request_redeem::*, resolve_bankruptcy::*, set_name::*, take_over::*, take_strays::*, update_prices::*, view_margin::*, withdraw::*,
 };

@@ -42,11 +42,7 @@ impl TakeOver<'_> {
     /// discriminator. By `load`: accounts and ledgers are of the risk book's group. Here: two different
     /// trader accounts. In the handler: the quote's bank, and that no ledger is missing.
     fn validate(&self) -> Result<()> {
-        require_keys_neq!(
-            self.margin.key(),
-            self.bidder.key(),
-            KeelError::SameAccount
-        );
+        require_keys_neq!(self.margin.key(), self.bidder.key(), KeelError::SameAccount);
         for account in [&self.margin, &self.bidder] {
             require!(
                 account.load()?.kind == MarginKind::Trader as u8,
@@ -65,7 +61,10 @@ pub fn handler<'info>(ctx: Context<'info, TakeOver<'info>>, args: TakeOverArgs) 
     let mut margin = load::margin_mut(&accounts.margin, &book)?;
     let mut bidder = load::margin_mut(&accounts.bidder, &book)?;
     let banks = usize::from(args.banks);
-    require!(banks <= ctx.remaining_accounts.len(), KeelError::WrongAccountCount);
+    require!(
+        banks <= ctx.remaining_accounts.len(),
+        KeelError::WrongAccountCount
+    );
     let (banks, markets) = ctx.remaining_accounts.split_at(banks);
     let loaders = Loaders::of(banks, markets, &book)?;
     let mut ledgers = loaders.load_mut()?;
@@ -77,7 +76,10 @@ pub fn handler<'info>(ctx: Context<'info, TakeOver<'info>>, args: TakeOverArgs) 
     let view = BookView::new(&book, now).with_rates(&rates);
     let auction = book.auction(margin.account().auction_clock(), restart::last_slot()?);
     let quote = ledgers.banks.first().filter(|bank| bank.index == 0);
-    let insurance = quote.ok_or(KeelError::NotTheQuoteBank)?.insurance_fund().at(now);
+    let insurance = quote
+        .ok_or(KeelError::NotTheQuoteBank)?
+        .insurance_fund()
+        .at(now);
     let mut written = Written::for_account(&margin);
     let mut workspace = Workspace::for_account(&margin.view());
 
@@ -102,7 +104,12 @@ pub fn handler<'info>(ctx: Context<'info, TakeOver<'info>>, args: TakeOverArgs) 
     ledgers.banks[0].set_insurance_window(&spent);
 
     ledgers.invariant()?;
-    emit!(event(accounts, &plan, (clock.started, terms.live_s), margin.account().seq));
+    emit!(event(
+        accounts,
+        &plan,
+        (clock.started, terms.live_s),
+        margin.account().seq
+    ));
     Ok(())
 }
 
@@ -166,7 +173,12 @@ impl Written {
             let at_hand = touched && settled || ledgers.market(leg.instrument).is_some();
             require!(at_hand, KeelError::MissingLedger);
         }
-        for ((_, leg), change) in self.account_balances.iter().zip(&self.banks).take(plan.balances) {
+        for ((_, leg), change) in self
+            .account_balances
+            .iter()
+            .zip(&self.banks)
+            .take(plan.balances)
+        {
             let settled = *change == BankChange::default();
             let at_hand = settled || ledgers.bank(leg.rate).is_some();
             require!(at_hand, KeelError::MissingLedger);
@@ -198,7 +210,10 @@ impl Written {
         }
         for market in &mut ledgers.markets {
             let legs = self.account_positions[..positions].iter();
-            if let Some(place) = legs.clone().position(|(_, leg)| leg.instrument == market.index) {
+            if let Some(place) = legs
+                .clone()
+                .position(|(_, leg)| leg.instrument == market.index)
+            {
                 market.apply(&self.markets[place]);
             }
         }

@@ -19,8 +19,8 @@ use crate::margin::{self, Assessment, Health, Scratch, exposed_assets};
 use crate::num::{ppm_ceil, ppm_floor};
 use crate::price::Tier;
 use crate::units::{Atoms, Lots, Ppm};
-pub(in crate::failure) use receive::merged;
 use legs::{Joined, SlotSet, Written};
+pub(in crate::failure) use receive::merged;
 use receive::receive;
 use search::Search;
 

@@ -112,7 +112,11 @@ impl<B: Book, A: Legs> Search<'_, '_, '_, B, A> {
                 break;
             }
         }
-        if share == MILLION { share } else { share.saturating_sub(MARGIN) }
+        if share == MILLION {
+            share
+        } else {
+            share.saturating_sub(MARGIN)
+        }
     }
 
     /// By how much the account came nearer to the end than in proportion: the `bend` of
@@ -120,8 +124,8 @@ impl<B: Book, A: Legs> Search<'_, '_, '_, B, A> {
     fn bend(&self, share: u32, slack: i64) -> u64 {
         let (lacks, paid) = self.lacking();
         let rest = MILLION - share;
-        let in_proportion = i128::from(ppm_floor(paid, Ppm(share)))
-            - i128::from(ppm_floor(lacks, Ppm(rest)));
+        let in_proportion =
+            i128::from(ppm_floor(paid, Ppm(share))) - i128::from(ppm_floor(lacks, Ppm(rest)));
         let more = i128::from(slack) - in_proportion;
         let more = u64::try_from(more).unwrap_or(0);
         let square = u64::from(MILLION) * u64::from(MILLION);
@@ -182,7 +186,10 @@ fn stopped_at(most: u32) -> StoppedBy {
 
 /// Equity beyond the end; saturates.
 fn slack(found: Health, terms: LiquidationTerms) -> i64 {
-    found.equity.0.saturating_sub(end_of(found.requirement, terms).0)
+    found
+        .equity
+        .0
+        .saturating_sub(end_of(found.requirement, terms).0)
 }
 
 /// Whether an account short of the end is as good as there.
