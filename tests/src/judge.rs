@@ -90,9 +90,17 @@ pub(crate) fn overshoot(
         let lots = i64::try_from(size).ok()? * position.1.size.0.signum();
         let value = i128::from(lots) * i128::from(mark.mantissa());
         let amount = (value >> mark.shift()) as i64;
+        // What the lots carry goes with them (7.2).
+        let terms = view.instrument(instrument);
+        let carry = if lots < 0 {
+            terms.carry_short
+        } else {
+            terms.carry_long
+        };
+        let carried = ((i128::from(lots) * carry.0) >> 48) as i64;
         let left = PositionLeg {
             size: Lots(position.1.size.0 - lots),
-            quote: Atoms(position.1.quote.0 + amount),
+            quote: Atoms(position.1.quote.0 + amount - carried),
             ..position.1
         };
         let amended = Amended {

@@ -127,6 +127,21 @@ pub enum Action {
         banks: u8,
         markets: u8,
     },
+    /// Unwinds a position of `whom`, of the pool itself where it is nobody.
+    Deleverage {
+        whom: Option<usize>,
+        market: u8,
+        size: u64,
+    },
+    TakeStrays {
+        market: u8,
+    },
+    /// Resolves a part of the bankruptcy of `whom`: a market, else a bank.
+    Resolve {
+        whom: Option<usize>,
+        market: Option<u8>,
+        bank: u8,
+    },
     /// Tokens sent to a vault past the program.
     Donate {
         who: usize,
@@ -266,6 +281,13 @@ impl Action {
             Self::LiquidateBorrow { .. } => "liquidate (borrow)",
             Self::SetClock { .. } => "liquidate (clock)",
             Self::TakeOver { .. } => "take_over",
+            Self::Deleverage { whom: None, .. } => "deleverage (pool)",
+            Self::Deleverage { .. } => "deleverage",
+            Self::TakeStrays { .. } => "take_strays",
+            Self::Resolve {
+                market: Some(_), ..
+            } => "resolve_bankruptcy (market)",
+            Self::Resolve { .. } => "resolve_bankruptcy (bank)",
             Self::Donate { .. } => "a donation",
             Self::Conserve => "check_conservation",
             Self::Move { .. } => "update_prices (move)",

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use keel_migrations::{GroupConfig, Keys, TokenConfig, m0001_create_group};
-use keel_sdk::instruction::{self, GroupKeys, NewAccount, TakenLeg, Token, TradeKeys};
+use keel_sdk::instruction::{self, GroupKeys, NewAccount, Part, TakenLeg, Token, TradeKeys};
 use keel_sdk::{
     AccountSettings, Instruction, OrderArgs, OrderLeg, PriceSlot, Pubkey, SourceArgs, address,
     decode,
@@ -435,6 +435,29 @@ impl Arena {
         let (mints, markets) = (self.mints(banks & !1), of_mask(markets));
         let owner = bidder.owner();
         instruction::take_over(&self.keys, owner, accounts, share_ppm, &mints, &markets)
+    }
+
+    /// The margin account of a number, the pool's of none.
+    fn margin_of(&self, whom: Option<usize>) -> Pubkey {
+        whom.map_or_else(|| self.pool_margin(), |whom| self.accounts[whom].margin)
+    }
+
+    pub fn deleverage(&self, whom: Option<usize>, market: u8, size: u64) -> Instruction {
+        let margin = whom.map(|whom| self.accounts[whom].margin);
+        instruction::deleverage(&self.keys, margin, market, self.pool, size)
+    }
+
+    pub fn take_strays(&self, market: u8) -> Instruction {
+        instruction::take_strays(&self.keys, market, self.pool)
+    }
+
+    /// Resolves the market, where one is given, else the bank.
+    pub fn resolve(&self, whom: Option<usize>, market: Option<u8>, bank: u8) -> Instruction {
+        let part = match market {
+            Some(market) => Part::Market(market),
+            None => Part::Bank(self.mint(bank)),
+        };
+        instruction::resolve_bankruptcy(&self.keys, self.margin_of(whom), part)
     }
 
     /// Mint of an asset.

@@ -153,6 +153,8 @@ pub struct BankBook {
     pub insurance: u64,
     pub dust: u64,
     pub vault: u64,
+    /// Nothing leaves until then.
+    pub halted_until: i64,
 }
 
 impl BankBook {
@@ -179,6 +181,7 @@ impl BankBook {
             insurance: field(192),
             dust: field(200),
             vault: token_amount(vault),
+            halted_until: field(360).cast_signed(),
         }
     }
 }
@@ -199,6 +202,8 @@ pub struct MarketBook {
     /// 2^-40 lots.
     pub stray: [u64; 2],
     pub stray_quote: [i64; 2],
+    /// No gain is settled until then.
+    pub halted_until: i64,
 }
 
 impl MarketBook {
@@ -217,6 +222,7 @@ impl MarketBook {
             residue: field(248),
             stray: [field(256), field(264)],
             stray_quote: [field(272).cast_signed(), field(280).cast_signed()],
+            halted_until: field(320).cast_signed(),
         }
     }
 

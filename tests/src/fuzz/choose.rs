@@ -19,12 +19,17 @@ pub struct View {
     /// USD.
     pub prices: [f64; ASSETS],
     pub accounts: Vec<AccountView>,
+    pub pool: AccountView,
+    /// Whether a market has a whole stray lot.
+    pub strays: Vec<bool>,
 }
 
 /// One account as the chooser sees it.
 #[derive(Clone, Debug, Default)]
 pub struct AccountView {
     pub exists: bool,
+    /// Live seconds of its auction; 0 for none.
+    pub unbid_s: u64,
     /// The first account of whoever may trade for it.
     pub delegate: Option<usize>,
     /// Net asset value, atoms.
@@ -115,6 +120,7 @@ impl Chooser {
             Phase::Asleep { .. } if self.chance(2, 5) => Action::Wait {
                 minutes: self.within(1, 4),
             },
+            Phase::Asleep { .. } if self.chance(1, 3) => self.clock(view),
             Phase::Asleep { .. } => self.user(view),
             Phase::Hunt { .. } if self.chance(3, 5) => self.failure(view),
             Phase::Usual if self.chance(1, 6) => self.failure(view),
@@ -201,7 +207,7 @@ impl Chooser {
                 units: self.within(1, 1_000_000),
             },
             88..=90 => self.batch(view),
-            91 => self.blind_liquidation(),
+            91 => self.blind_failure(view),
             _ => self.attack(),
         }
     }
@@ -434,17 +440,75 @@ impl Chooser {
         }
     }
 
+    /// Judges an account below Maintenance for its auction; anything else while there is none.
+    fn clock(&mut self, view: &View) -> Action {
+        let targets = targets(view);
+        if targets.is_empty() {
+            return self.user(view);
+        }
+        Action::SetClock {
+            by: self.account(),
+            whom: self.pick(&targets),
+            banks: self.within(0, 255) as u8,
+            markets: self.within(0, 127) as u8,
+        }
+    }
+
+    /// What is left to do where an auction found nobody, or nothing is left to take.
+    fn backstop(&mut self, view: &View, whom: Option<usize>) -> Option<Action> {
+        let account = whom.map_or(&view.pool, |whom| &view.accounts[whom]);
+        let held = account.held();
+        if account.equity < 0 && held.is_empty() && account.deposits.is_empty() {
+            let losses = account.closed_losses();
+            let part = if account.borrows.is_empty() && !losses.is_empty() {
+                Some(self.pick(&losses))
+            } else {
+                None
+            };
+            let bank = if account.borrows.is_empty() {
+                0
+            } else {
+                self.pick(&account.borrows)
+            };
+            let market = part.or_else(|| self.chance(1, 9).then_some(0));
+            return Some(Action::Resolve { whom, market, bank });
+        }
+        let is_unbid = account.unbid_s >= 600 || whom.is_none();
+        if held.is_empty() || !(is_unbid || self.chance(1, 30)) {
+            return None;
+        }
+        let market = self.pick(&held);
+        let whole = account.sizes[usize::from(market)].unsigned_abs();
+        let size = self.size_to_take(whole);
+        Some(Action::Deleverage { whom, market, size })
+    }
+
     /// What somebody does about an account below Maintenance; anything else while there is none.
     fn failure(&mut self, view: &View) -> Action {
-        let accounts = view.accounts.iter().enumerate();
-        let targets: Vec<usize> = accounts
-            .filter(|(_, account)| account.is_liquidatable)
-            .map(|(number, _)| number)
-            .collect();
+        if view.pool.is_liquidatable
+            && self.chance(1, 2)
+            && let Some(action) = self.backstop(view, None)
+        {
+            return action;
+        }
+        let strays = view.strays.iter().position(|has| *has);
+        if let Some(market) = strays
+            && self.chance(1, 6)
+        {
+            return Action::TakeStrays {
+                market: market as u8,
+            };
+        }
+        let targets = targets(view);
         if targets.is_empty() {
             return self.user(view);
         }
         let whom = self.pick(&targets);
+        if self.chance(3, 5)
+            && let Some(action) = self.backstop(view, Some(whom))
+        {
+            return action;
+        }
         self.liquidation(view, whom)
     }
 
@@ -525,6 +589,34 @@ impl Chooser {
         }
     }
 
+    /// Done to anybody, whatever his health.
+    fn blind_failure(&mut self, view: &View) -> Action {
+        let whom = if self.chance(1, 6) {
+            None
+        } else {
+            Some(self.account())
+        };
+        let market = self.within(0, MARKETS as u64 - 1) as u8;
+        match self.within(0, 5) {
+            0 => Action::Deleverage {
+                whom,
+                market,
+                size: u64::MAX,
+            },
+            1 => Action::TakeStrays { market },
+            2 => Action::Resolve {
+                whom,
+                market: self.pick(&[None, Some(market)]),
+                bank: self.within(0, ASSETS as u64 - 1) as u8,
+            },
+            3 => {
+                let (by, whom) = (self.account(), self.account());
+                self.take_over(view, by, whom)
+            }
+            _ => self.blind_liquidation(),
+        }
+    }
+
     fn blind_liquidation(&mut self) -> Action {
         Action::Liquidate {
             by: TRADERS + self.within(0, LIQUIDATORS as u64 - 1) as usize,
@@ -591,6 +683,13 @@ impl Chooser {
     fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.random.random_range(0..from.len())]
     }
+}
+
+/// Accounts below Maintenance.
+fn targets(view: &View) -> Vec<usize> {
+    let accounts = view.accounts.iter().enumerate();
+    let below = accounts.filter(|(_, account)| account.is_liquidatable);
+    below.map(|(number, _)| number).collect()
 }
 
 fn deposit(who: usize, asset: u8, units: u64) -> Action {

@@ -205,6 +205,11 @@ impl Driver {
             Action::Donate { who, asset, units } => {
                 signed(self.donation(*who, *asset, *units)?, *who)
             }
+            Action::Deleverage { whom, market, size } => {
+                (arena.deleverage(*whom, *market, *size), None)
+            }
+            Action::TakeStrays { market } => (arena.take_strays(*market), None),
+            Action::Resolve { whom, market, bank } => (arena.resolve(*whom, *market, *bank), None),
             Action::Conserve => (arena.conserve(), None),
             Action::Relay { mask, strict } => {
                 let assets: Vec<u8> = (0..ASSETS as u8)

@@ -124,7 +124,8 @@ impl Terms {
             found.worth += result;
             found.equity += result;
             found.scale += value.abs() + (lots * carry).abs() + (held.quote as f64).abs();
-            legs[asset].1 += value;
+            // A part of a lot is the strays' already: it is worth what it is, and nobody's risk.
+            legs[asset].1 += market.kept(held) as f64 * self.assets[asset].lot;
         }
         found.requirement = self.requirement(&legs);
         let exposed = legs.iter().zip(&self.assets);

@@ -104,6 +104,10 @@ impl State {
             price_age_s: self.now - arena.published,
             prices: arena.prices,
             accounts: accounts.collect::<Result<_>>()?,
+            pool: self.account_view(arena, POOL_ROW)?,
+            strays: (self.books.markets.iter())
+                .map(|market| market.stray.iter().any(|stray| stray >> 40 != 0))
+                .collect(),
         })
     }
 
@@ -121,6 +125,10 @@ impl State {
         let (found, held) = (self.assess(row)?, &self.books.accounts[row]);
         let mut view = AccountView {
             exists: true,
+            unbid_s: match held.liquidation_started {
+                0 => 0,
+                started => self.books.live_time.saturating_sub(started),
+            },
             delegate: self.delegate(arena, row),
             equity: found.net_asset_value.0,
             is_liquidatable: found.maintenance.is_liquidatable(),
