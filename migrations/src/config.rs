@@ -72,6 +72,14 @@ pub struct MarketConfig {
     pub base_spread: u32,
     pub conf_share: u32,
     pub max_age_fill_s: u32,
+    pub skew_scale: u64,
+    pub funding_velocity: u32,
+    pub max_funding: u32,
+    pub maker_fee: u32,
+    pub referral_share: u32,
+    pub age_share: u32,
+    pub insurance_multiple: u32,
+    pub backstop_pool: u16,
 }
 
 #[derive(Clone, Debug)]
@@ -218,12 +226,21 @@ fn perpetual(symbol: &str, token: usize) -> MarketConfig {
     MarketConfig {
         symbol: symbol.to_owned(),
         token,
-        open_interest_cap: 1_000_000_000,
+        open_interest_cap: 400_000_000,
         min_size: 1,
         taker_fee: 500,
         base_spread: 200,
         conf_share: 250_000,
         max_age_fill_s: 10,
+        // A premium of 0.4% at the cap, and of 0.01% per tenth of a lot's billion.
+        skew_scale: 100_000_000_000,
+        funding_velocity: 30_000_000,
+        max_funding: 20_000,
+        maker_fee: 200,
+        referral_share: 100_000,
+        age_share: 1_000_000,
+        insurance_multiple: 0,
+        backstop_pool: 0,
     }
 }
 

@@ -149,6 +149,14 @@ impl World {
             base_spread: 200,
             conf_share: 250_000,
             max_age_fill_s: 10,
+            skew_scale: 0,
+            funding_velocity: 0,
+            max_funding: 0,
+            maker_fee: 0,
+            referral_share: 0,
+            age_share: 0,
+            insurance_multiple: 0,
+            backstop_pool: 0,
         }
     }
 

@@ -99,6 +99,7 @@ impl World {
             authority: signer.pubkey(),
             margin,
             pool: self.pool,
+            referrer: None,
             markets: legs.iter().map(|(asset, _)| market(*asset)).collect(),
         };
         let sizes: Vec<i64> = legs.iter().map(|(_, size)| *size).collect();

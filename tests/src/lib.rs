@@ -25,6 +25,7 @@ mod operator;
 mod prices;
 mod risk_program;
 mod tokens;
+mod trading;
 pub mod vectors;
 mod vm;
 mod world;

@@ -282,6 +282,7 @@ impl World {
             authority: trader.owner(),
             margin: trader.margin,
             pool: self.pool,
+            referrer: None,
             markets: assets.iter().map(|asset| market(*asset)).collect(),
         }
     }

@@ -168,6 +168,7 @@ impl Chain {
             authority: owner.pubkey(),
             margin: address::margin_account(&self.keys.group, &owner.pubkey(), 0),
             pool: address::pool(&self.keys.group, 0),
+            referrer: None,
             markets: vec![market(Asset::Sol)],
         }
     }

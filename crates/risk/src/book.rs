@@ -268,12 +268,18 @@ pub trait Book {
     fn asset_of(&self, instrument: u8) -> u8 {
         self.instrument(instrument).asset
     }
+    /// The bank's asset alone.
+    fn asset_of_rate(&self, rate: u8) -> u8 {
+        self.rate(rate).asset
+    }
     /// The risk array of one lot of an option: what it gains in each scenario, covers included, floor
     /// (5.8). Scenarios behind its end count zero. Linear instruments have none.
     fn array(&self, instrument: u8) -> &[i32];
     /// For reports alone.
     fn greeks(&self, instrument: u8) -> Greeks;
     fn quality(&self, asset: u8) -> PriceQuality;
+    /// The variance of an asset's price per year, as published (3.1).
+    fn variance(&self, asset: u8) -> Frac40;
     /// At most 24.
     fn scenarios(&self) -> &[Scenario];
 }
@@ -299,6 +305,10 @@ impl<B: Book + ?Sized> Book for &B {
         (**self).asset_of(instrument)
     }
 
+    fn asset_of_rate(&self, rate: u8) -> u8 {
+        (**self).asset_of_rate(rate)
+    }
+
     fn array(&self, instrument: u8) -> &[i32] {
         (**self).array(instrument)
     }
@@ -309,6 +319,10 @@ impl<B: Book + ?Sized> Book for &B {
 
     fn quality(&self, asset: u8) -> PriceQuality {
         (**self).quality(asset)
+    }
+
+    fn variance(&self, asset: u8) -> Frac40 {
+        (**self).variance(asset)
     }
 
     fn scenarios(&self) -> &[Scenario] {
@@ -347,6 +361,12 @@ pub trait Legs {
     fn position_slots(&self) -> usize;
     fn position(&self, slot: usize) -> Option<PositionLeg>;
 
+    /// The instrument of which a slot holds a size; none for a result alone.
+    fn sized(&self, slot: usize) -> Option<u8> {
+        let leg = self.position(slot)?;
+        (leg.size.0 != 0).then_some(leg.instrument)
+    }
+
     /// Assets besides the quote that the account may be exposed to.
     fn asset_limit(&self) -> usize {
         if self.position_slots() > MAX_POSITIONS {
@@ -372,6 +392,10 @@ impl<L: Legs + ?Sized> Legs for &L {
 
     fn position(&self, slot: usize) -> Option<PositionLeg> {
         (**self).position(slot)
+    }
+
+    fn sized(&self, slot: usize) -> Option<u8> {
+        (**self).sized(slot)
     }
 
     fn asset_limit(&self) -> usize {
@@ -405,6 +429,13 @@ impl<L: Legs> Legs for Amended<'_, L> {
 
     fn position(&self, slot: usize) -> Option<PositionLeg> {
         replaced(self.positions, slot).or_else(|| self.base.position(slot))
+    }
+
+    fn sized(&self, slot: usize) -> Option<u8> {
+        match replaced(self.positions, slot) {
+            Some(leg) => (leg.size.0 != 0).then_some(leg.instrument),
+            None => self.base.sized(slot),
+        }
     }
 
     fn asset_limit(&self) -> usize {

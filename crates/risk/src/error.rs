@@ -171,4 +171,8 @@ pub enum RiskError {
     NothingMissing,
     /// The account still owes lenders, who come first: resolve its borrows' banks (8.6).
     LendersFirst { owed: u64 },
+    /// The market's funding was not brought to now for too long: let anyone accrue, then try again.
+    AccrualTooOld { age_s: u32, most_s: u32 },
+    /// The pool takes this close: send it as an ordinary one.
+    PoolTakesIt,
 }

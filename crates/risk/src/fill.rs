@@ -8,6 +8,7 @@ use crate::margin::Assessment;
 use crate::num::{
     mul_shift_floor, ppm_floor, umul_shift_ceil, umul_shift_floor, value_ceil, wide_mul,
 };
+use crate::quote::FeeSplit;
 use crate::units::{Atoms, Dust48, Lots, Ppm, Price};
 
 const MILLION: u64 = 1_000_000;
@@ -118,6 +119,18 @@ impl FillPlan {
         quotes_change: 0,
         residue: Dust48(0),
     };
+
+    /// Gives the maker and a referrer their parts of a fee that [`plan_fill`] gave to the market
+    /// whole. The referrer's quote is the caller's to write; it is in `quotes_change`, so that quotes
+    /// and fees sum to what they were (I2). Error: `TooLarge`.
+    pub fn share_fee(&mut self, split: FeeSplit) -> Result<(), RiskError> {
+        let maker = self.maker_after.quote.0.checked_add(split.maker.0);
+        self.maker_after.quote = Atoms(maker.ok_or(RiskError::TooLarge)?);
+        let given = split.maker.0.saturating_add(split.referral.0);
+        self.quotes_change = self.quotes_change.wrapping_add(given);
+        self.fee = split.market;
+        Ok(())
+    }
 }
 
 /// Settles a fill: the taker gets `size` and pays `amount` and `fee`, the maker gets the exact

@@ -76,13 +76,12 @@ pub fn require_liquidation_prices<B: Book, L: Legs>(
 /// How far from the mark a fill is at least, against the taker: nothing at a good price, the worse
 /// bound where an exit is open at that alone (2.6). Error: `PriceUnfit` where the tier refuses it or the
 /// price is older than `max_age_s`.
-pub fn fill_distance<B: Book>(
-    book: &B,
+pub fn fill_distance(
     asset: u8,
+    quality: &PriceQuality,
     (action, buys): (Action, bool),
     max_age_s: u32,
 ) -> Result<Ppm, RiskError> {
-    let quality = book.quality(asset);
     let distance = match treatment(action, quality.tier) {
         Treatment::Allowed | Treatment::AtBounds => Some(Ppm(0)),
         Treatment::AtWorseBound if buys => Some(quality.bound_up.to_ppm_ceil()),
@@ -91,7 +90,7 @@ pub fn fill_distance<B: Book>(
     };
     match distance {
         Some(distance) if quality.age_s <= max_age_s => Ok(distance),
-        _ => Err(unfit(asset, &quality)),
+        _ => Err(unfit(asset, quality)),
     }
 }
 
@@ -116,7 +115,7 @@ fn each<B: Book>(
     Ok(())
 }
 
-fn unfit(asset: u8, quality: &PriceQuality) -> RiskError {
+pub(crate) fn unfit(asset: u8, quality: &PriceQuality) -> RiskError {
     RiskError::PriceUnfit {
         asset,
         tier: quality.tier,

@@ -9,8 +9,8 @@
 //! - [`options`]: series between refreshes, volatility, settlement, listing (5.8, 6.3, 6.4).
 //! - [`ledger`]: what banks and markets owe, and how a plan changes it (I1 to I3).
 //! - [`fitness`]: which prices serve which plan (2.6).
-//! - [`fill`], [`order`], [`cash`], [`pool`], [`redeem`], [`failure`]: plans, each a delta that is
-//!   judged before it is applied (5.7, 8.1, 8.2, 10).
+//! - [`quote`]: what a pool asks (10.1); [`fill`], [`order`], [`exit`], [`cash`], [`pool`],
+//!   [`redeem`], [`failure`]: plans, each a delta that is judged before it is applied (5.7, 8, 10).
 //! - [`delegate`]: what an owner lets another key trade (11).
 //! - [`outlook`]: buying power, liquidation prices, projected margin, for clients (5.10).
 //!
@@ -24,6 +24,7 @@ pub mod carry;
 pub mod cash;
 pub mod delegate;
 pub mod error;
+pub mod exit;
 pub mod failure;
 pub mod fill;
 pub mod fitness;
@@ -38,6 +39,7 @@ pub mod outflow;
 pub mod outlook;
 pub mod pool;
 pub mod price;
+pub mod quote;
 pub mod redeem;
 pub mod risk_array;
 pub mod settle;
@@ -49,6 +51,7 @@ pub use carry::*;
 pub use cash::*;
 pub use delegate::*;
 pub use error::RiskError;
+pub use exit::*;
 pub use failure::*;
 pub use fill::*;
 pub use fitness::*;
@@ -60,6 +63,7 @@ pub use outflow::*;
 pub use outlook::*;
 pub use pool::*;
 pub use price::*;
+pub use quote::*;
 pub use redeem::*;
 pub use settle::*;
 pub use shares::*;

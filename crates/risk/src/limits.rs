@@ -42,8 +42,7 @@ pub const MIN_LOT_VALUE: Atoms = Atoms(10_000);
 /// `before` and `after` are the leg's sizes, `mark` its price; `pool` chooses the pool's bound.
 /// A leg that crosses zero counts as grown. Errors: `TooLarge`, `LegTooLarge`.
 pub fn check_growth(before: Lots, after: Lots, mark: Price, pool: bool) -> Result<(), RiskError> {
-    let crosses = before.0.signum() * after.0.signum() < 0;
-    if !crosses && after.0.unsigned_abs() <= before.0.unsigned_abs() {
+    if !grows(before, after) {
         return Ok(());
     }
     if after.0.unsigned_abs() >= MAX_LEG_SIZE.unsigned_abs() {
@@ -60,6 +59,13 @@ pub fn check_growth(before: Lots, after: Lots, mark: Price, pool: bool) -> Resul
         return Err(RiskError::LegTooLarge { value, limit });
     }
     Ok(())
+}
+
+/// Whether a leg is larger than before, or on the other side.
+#[must_use]
+pub const fn grows(before: Lots, after: Lots) -> bool {
+    let crosses = before.0.signum() * after.0.signum() < 0;
+    crosses || after.0.unsigned_abs() > before.0.unsigned_abs()
 }
 
 /// What an asset charges at its most: its range at the cap, its size multiplier, its basis.

@@ -1,20 +1,22 @@
 //! Orders against a pool: one or more fills between two margin accounts, judged once at the end.
 
-use crate::book::{Amended, Book, Legs, PositionLeg};
-use crate::carry::Carries;
+use crate::book::{Amended, AssetTerms, Book, InstrumentTerms, Legs, PositionLeg, PriceQuality};
+use crate::carry::{Carries, MAX_ACCRUAL_AGE_S};
 use crate::cash::check_asset_count;
 use crate::error::RiskError;
 use crate::fill::{
-    Fill, FillPlan, Reduction, check_limit, check_slip, fill_amount, is_risk_reducing, plan_fill,
+    Fill, FillPlan, Reduction, check_limit, check_slip, is_risk_reducing, plan_fill,
 };
-use crate::fitness::{fill_distance, require_prices, require_prices_of};
-use crate::limits::check_growth;
+use crate::fitness::{fill_distance, require_prices_of};
+use crate::limits::{check_growth, grows};
 use crate::margin::Scratch;
 use crate::margin::{self, Health, InitialTerms, exposed_assets};
-use crate::num::ppm_ceil;
-use crate::pool::{PoolTerms, half_spread};
+use crate::pool::PoolTerms;
 use crate::price::Action;
-use crate::units::{Atoms, Lots, Ppm};
+use crate::quote::{
+    FeeSplit, Quote, exceeds_open_interest, market_spread, open_interest_limit, quote, split_fee,
+};
+use crate::units::{Atoms, Lots, Ppm, Price};
 
 /// Most legs of one order.
 pub const MAX_ORDER_LEGS: usize = 8;
@@ -29,15 +31,33 @@ pub enum Intent {
 }
 
 /// What a market's ledger and parameters say to a plan. Sizes are lots.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MarketTerms {
     pub open_interest_long: u64,
     pub open_interest_short: u64,
     pub open_interest_cap: u64,
+    /// What the market's insurance holds, and how many times that a side may be worth; 0 for no
+    /// limit (3.4).
+    pub insurance: Atoms,
+    pub insurance_multiple: u32,
     pub min_size: u64,
     pub taker_fee: Ppm,
+    /// What the maker gets of the fee, over the notional.
+    pub maker_fee: Ppm,
+    /// What a referrer gets, over the fee.
+    pub referral_share: Ppm,
     pub base_spread: Ppm,
     pub conf_share: Ppm,
+    /// How many standard deviations of the price's age half the spread grows by.
+    pub age_share: Ppm,
+    /// What traders hold net, lots, and the skew at which the fair price is twice the mark, or
+    /// nothing; 0 for a market without a premium (10.1).
+    pub skew: i64,
+    pub skew_scale: u64,
+    /// What was charged on skew so far and not earned back, atoms.
+    pub impact_paid: u64,
+    /// For how long funding that is due was not accrued (7.1).
+    pub accrual_age_s: u32,
     pub max_age_fill_s: u32,
 }
 
@@ -51,6 +71,8 @@ pub struct Order {
     pub limit_price: u64,
     pub taker_slot: usize,
     pub maker_slot: usize,
+    /// Whether a referrer is there to get his part of the fee.
+    pub referred: bool,
     pub market: MarketTerms,
 }
 
@@ -61,6 +83,11 @@ pub struct LegFill {
     pub before: PositionLeg,
     /// What the taker paid, negative when he received.
     pub amount: Atoms,
+    /// What of it was the premium on skew: the market's `impact_paid` changes by it.
+    pub impact: Atoms,
+    /// Who got the fee; the maker's part is in the plan's legs, the referrer's in `quotes_change`
+    /// alone: his quote is the caller's to write.
+    pub fees: FeeSplit,
     pub plan: FillPlan,
 }
 
@@ -69,6 +96,12 @@ impl LegFill {
     pub const EMPTY: Self = Self {
         before: PositionLeg::EMPTY,
         amount: Atoms(0),
+        impact: Atoms(0),
+        fees: FeeSplit {
+            maker: Atoms(0),
+            referral: Atoms(0),
+            market: Atoms(0),
+        },
         plan: FillPlan::EMPTY,
     };
 }
@@ -111,16 +144,19 @@ pub struct OrderTerms {
 pub struct OrderOutcome {
     /// The taker's Initial figures after the order.
     pub taker_initial: Health,
+    /// Whether he was found at or above Maintenance, so that no liquidation of him is under way.
+    pub taker_maintained: bool,
+    /// What the taker paid in fees, whoever got it.
     pub fees: Atoms,
 }
 
 /// Fills every order against the maker at the pool's quote and judges both sides.
 ///
-/// Fill price: the mark, half a spread (`base + conf * conf_share`) against the taker, rounded
-/// against him by at most an atom. Refused beyond the limit price, beyond `max_fill_deviation`
-/// (half a range; a quarter, `max_close_slip`, when closing) from the mark, on a price that is unfit
-/// or older than the market allows, beyond the open-interest cap, below the smallest size (1.6, 1.7,
-/// 5.7, 10.2).
+/// Fill price: [`quote`], rounded against the taker by less than two atoms. Refused beyond the limit
+/// price, beyond `max_fill_deviation` (half a range; a quarter, `max_close_slip`, when closing) from the
+/// mark, on a price that is unfit or older than the market allows, beyond the open-interest limit,
+/// below the smallest size, and where a leg grows in a market whose funding is due for over an hour
+/// (1.6, 1.7, 3.4, 5.7, 7.1, 10.1, 10.2). The fee goes to the maker, a referrer and the market.
 ///
 /// The taker ends with Initial health at or above zero, or, when closing, has reduced risk (5.7).
 /// The pool ends at or above Initial with `pool_factor` when an order opens, and at or above
@@ -140,7 +176,7 @@ pub fn plan_order<B: Book, T: Legs, M: Legs>(
     let mut fees = 0i64;
     for (order, ((filled, taker_leg), maker_leg)) in orders.iter().zip(slots) {
         let fill = fill_leg(book, parties, order, terms)?;
-        fees = fees.saturating_add(fill.plan.fee.0);
+        fees = fees.saturating_add(fill.fees.total().0);
         *taker_leg = (order.taker_slot, fill.plan.taker_after);
         *maker_leg = (order.maker_slot, fill.plan.maker_after);
         *filled = fill;
@@ -157,13 +193,17 @@ pub fn plan_order<B: Book, T: Legs, M: Legs>(
         balances: &[],
         positions: &*buffers.maker,
     };
-    let taker_initial = match terms.intent {
-        Intent::Open => judge_open(book, &taker_after, scratch),
-        Intent::Close => judge_close(book, taker, &taker_after, fees, scratch),
-    }?;
-    judge_pool(book, &maker_after, orders, terms, scratch)?;
+    let (taker_initial, taker_maintained) = match terms.intent {
+        Intent::Open => {
+            require_open_prices(book, &taker_after, &maker_after)?;
+            (judge_open(book, &taker_after, scratch)?, true)
+        }
+        Intent::Close => judge_close(book, taker, &taker_after, fees, scratch)?,
+    };
+    judge_pool(book, (maker, &maker_after), orders, terms, scratch)?;
     Ok(OrderOutcome {
         taker_initial,
+        taker_maintained,
         fees,
     })
 }
@@ -173,57 +213,68 @@ fn fill_leg<B: Book, T: Legs, M: Legs>(
     book: &B,
     parties: &Parties<'_, T, M>,
     order: &Order,
-    OrderTerms {
-        intent, authority, ..
-    }: OrderTerms,
+    asked: OrderTerms,
 ) -> Result<LegFill, RiskError> {
     let Parties { taker, maker } = *parties;
     let terms = book.instrument(order.instrument);
     let asset = book.asset(terms.asset);
-    let (action, most) = match intent {
-        Intent::Open => (Action::Increase, Ppm(asset.range.0 / 2)),
-        Intent::Close => (Action::Reduce, Ppm(asset.range.0 / 4)),
-    };
-    let asked = (action, order.size.0 > 0);
-    let distance = fill_distance(book, terms.asset, asked, order.market.max_age_fill_s)?;
-
     let before = position_at(taker, order.taker_slot, order.instrument);
-    check_size(order, before.size, intent)?;
-    let spread = half_spread(
-        order.market.base_spread,
-        book.quality(terms.asset).conf,
-        order.market.conf_share,
-    );
-    // At a bound that is worse for him an exit goes as far as the bound.
-    let (spread, most) = (spread.max(distance), most.max(distance));
-    let most = match authority {
-        Authority::Owner => most,
-        Authority::Delegate => Ppm(asset.range.0 / 4),
-    };
-    let amount = fill_amount(order.size, terms.mark, spread)?;
-    check_limit(order.size, amount, terms.mark, order.limit_price)?;
-    check_slip(order.size, amount, terms.mark, most)?;
+    check_size(order, before.size, asked.intent)?;
+    let quote = quote_leg(book, order, asked, &terms, asset.range)?;
 
-    let fee = Atoms(ppm_ceil(amount.0.unsigned_abs(), order.market.taker_fee) as i64);
+    let fees = split_fee(quote.amount, &order.market, order.referred);
     let maker_before = position_at(maker, order.maker_slot, order.instrument);
     let fill = Fill {
         size: order.size,
-        amount,
-        fee,
+        amount: quote.amount,
+        fee: fees.total(),
     };
-    let plan = plan_fill(before, maker_before, fill, Carries::of(&terms))?;
+    let mut plan = plan_fill(before, maker_before, fill, Carries::of(&terms))?;
+    plan.share_fee(fees)?;
     check_growth(before.size, plan.taker_after.size, terms.mark, false)?;
     check_growth(maker_before.size, plan.maker_after.size, terms.mark, true)?;
-    check_open_interest(&order.market, &plan)?;
+    check_open_interest(&order.market, &asset, &plan)?;
+    if grows(before.size, plan.taker_after.size) {
+        check_accrual(&order.market)?;
+    }
     check_dust(book, before.size, plan.taker_after.size, terms.mark)?;
     Ok(LegFill {
         before,
-        amount,
+        amount: quote.amount,
+        impact: quote.impact,
+        fees,
         plan,
     })
 }
 
-fn check_size(order: &Order, held: Lots, intent: Intent) -> Result<(), RiskError> {
+/// The pool's quote for a leg, on a price that serves and within limit price and slip.
+fn quote_leg<B: Book>(
+    book: &B,
+    order: &Order,
+    asked: OrderTerms,
+    terms: &InstrumentTerms,
+    range: Ppm,
+) -> Result<Quote, RiskError> {
+    let (action, most) = match asked.intent {
+        Intent::Open => (Action::Increase, Ppm(range.0 / 2)),
+        Intent::Close => (Action::Reduce, Ppm(range.0 / 4)),
+    };
+    let quality = book.quality(terms.asset);
+    let does = (action, order.size.0 > 0);
+    let bound = fill_distance(terms.asset, &quality, does, order.market.max_age_fill_s)?;
+    // At a bound that is worse for him an exit goes as far as the bound.
+    let most = match asked.authority {
+        Authority::Owner => most.max(bound),
+        Authority::Delegate => Ppm(range.0 / 4),
+    };
+    let spread = market_spread(&order.market, &quality, book.variance(terms.asset));
+    let quoted = quote(order.size, terms.mark, &order.market, (spread, bound))?;
+    check_limit(order.size, quoted.amount, terms.mark, order.limit_price)?;
+    check_slip(order.size, quoted.amount, terms.mark, most)?;
+    Ok(quoted)
+}
+
+pub(crate) fn check_size(order: &Order, held: Lots, intent: Intent) -> Result<(), RiskError> {
     if order.size.0 == 0 {
         return Err(RiskError::ZeroSize);
     }
@@ -249,28 +300,40 @@ fn check_size(order: &Order, held: Lots, intent: Intent) -> Result<(), RiskError
     Ok(())
 }
 
-/// Open interest may grow only up to the market's cap (3.4).
-fn check_open_interest(market: &MarketTerms, plan: &FillPlan) -> Result<(), RiskError> {
+/// Open interest may grow only up to the market's limit (3.4).
+fn check_open_interest(
+    market: &MarketTerms,
+    asset: &AssetTerms,
+    plan: &FillPlan,
+) -> Result<(), RiskError> {
+    if plan.open_interest_change_long <= 0 {
+        return Ok(());
+    }
     let long = market
         .open_interest_long
         .saturating_add_signed(plan.open_interest_change_long);
-    let grows = plan.open_interest_change_long > 0;
-    if grows && long > market.open_interest_cap {
+    if exceeds_open_interest(market, long, asset.depth, asset.lot_price) {
         return Err(RiskError::OpenInterestCap {
             open_interest: long,
-            cap: market.open_interest_cap,
+            cap: open_interest_limit(market, asset.depth, asset.lot_price),
+        });
+    }
+    Ok(())
+}
+
+/// Exposure grows only where carry is known up to an hour ago (7.1).
+fn check_accrual(market: &MarketTerms) -> Result<(), RiskError> {
+    if market.accrual_age_s > MAX_ACCRUAL_AGE_S {
+        return Err(RiskError::AccrualTooOld {
+            age_s: market.accrual_age_s,
+            most_s: MAX_ACCRUAL_AGE_S,
         });
     }
     Ok(())
 }
 
 /// A leg that is opened or grown ends worth at least `min_notional` (1.7).
-fn check_dust<B: Book>(
-    book: &B,
-    before: Lots,
-    after: Lots,
-    mark: crate::units::Price,
-) -> Result<(), RiskError> {
+fn check_dust<B: Book>(book: &B, before: Lots, after: Lots, mark: Price) -> Result<(), RiskError> {
     let grows = after.0.unsigned_abs() > before.0.unsigned_abs();
     let notional = crate::num::value_ceil(Lots(after.0.saturating_abs()), mark);
     let least = book.group().min_notional;
@@ -280,18 +343,28 @@ fn check_dust<B: Book>(
     Ok(())
 }
 
-/// Initial at the end, with prices fit to increase exposure and within the account's limits.
+/// Where exposure grows, the trader's assets have prices fit to increase it, and the pool's serve a
+/// reduction, each as fresh as margin asks: one look at each asset. The trader's are no more than he may
+/// have.
+fn require_open_prices<B: Book, T: Legs, M: Legs>(
+    book: &B,
+    taker: &T,
+    maker: &M,
+) -> Result<(), RiskError> {
+    let (ours, theirs) = (exposed_assets(book, taker), exposed_assets(book, maker));
+    let age = |quality: &PriceQuality| quality.max_age_margin_s;
+    require_prices_of(book, ours, Action::Increase, age)?;
+    // What may grow may shrink.
+    require_prices_of(book, theirs & !ours, Action::Reduce, age)?;
+    check_asset_count(taker, ours)
+}
+
+/// Initial at the end, within the group's least equity.
 fn judge_open<B: Book, A: Legs>(
     book: &B,
     after: &A,
     scratch: &mut Scratch<'_>,
 ) -> Result<Health, RiskError> {
-    let exposed = exposed_assets(book, after);
-    require_prices_of(book, exposed, Action::Increase, |quality| {
-        quality.max_age_margin_s
-    })?;
-    check_asset_count(after, exposed)?;
-
     let initial = margin::initial(book, after, InitialTerms::COUNTED, scratch);
     if initial.health().0 < 0 {
         return Err(RiskError::BelowInitial {
@@ -310,39 +383,37 @@ fn judge_open<B: Book, A: Legs>(
 }
 
 /// Initial at the end, or the reduction rule of 5.7: what that needs besides is judged only when it
-/// decides. Prices of other assets block no exit.
-fn judge_close<B: Book, T: Legs, A: Legs>(
+/// decides. Prices of other assets block no exit. Returns Initial, and whether Maintenance holds.
+pub(crate) fn judge_close<B: Book, T: Legs, A: Legs>(
     book: &B,
     before: &T,
     after: &A,
     fees: Atoms,
     scratch: &mut Scratch<'_>,
-) -> Result<Health, RiskError> {
+) -> Result<(Health, bool), RiskError> {
     let initial = margin::initial(book, after, InitialTerms::COUNTED, scratch);
     if initial.health().0 >= 0 {
-        return Ok(initial);
+        return Ok((initial, true));
     }
 
     let after = margin::both(book, after, InitialTerms::COUNTED, scratch);
     let before = margin::both(book, before, InitialTerms::COUNTED, scratch);
     is_risk_reducing(&before, &after, Reduction { fees })?;
-    Ok(initial)
+    Ok((initial, !after.maintenance.is_liquidatable()))
 }
 
-/// The pool's side (10.2): what opens leaves it at Initial with its own factor, on fresh prices, and
-/// every touched asset within its cap; what closes leaves it at Maintenance.
-fn judge_pool<B: Book, A: Legs>(
+/// The pool's side: what opens leaves it at Initial with its own factor, and every
+/// touched asset within its cap; what closes leaves it at Maintenance (10.2), or, where it was below
+/// already, with a lower requirement (10.3).
+fn judge_pool<B: Book, M: Legs, A: Legs>(
     book: &B,
-    after: &A,
+    (before, after): (&M, &A),
     orders: &[Order],
     terms: OrderTerms,
     scratch: &mut Scratch<'_>,
 ) -> Result<(), RiskError> {
     let health = match terms.intent {
         Intent::Open => {
-            require_prices(book, after, Action::Reduce, |quality| {
-                quality.max_age_margin_s
-            })?;
             check_asset_caps(book, after, orders, terms.pool)?;
             let initial = InitialTerms {
                 factor: Some(terms.pool.factor),
@@ -352,13 +423,19 @@ fn judge_pool<B: Book, A: Legs>(
         }
         Intent::Close => margin::maintenance(book, after, scratch),
     };
-    if health.health().0 < 0 {
-        return Err(RiskError::PoolBelowMargin {
-            equity: health.equity,
-            requirement: health.requirement,
-        });
+    if health.health().0 >= 0 {
+        return Ok(());
     }
-    Ok(())
+    if terms.intent == Intent::Close {
+        let before = margin::maintenance(book, before, scratch);
+        if before.is_liquidatable() && health.requirement < before.requirement {
+            return Ok(());
+        }
+    }
+    Err(RiskError::PoolBelowMargin {
+        equity: health.equity,
+        requirement: health.requirement,
+    })
 }
 
 fn check_asset_caps<B: Book, A: Legs>(
@@ -380,7 +457,7 @@ fn check_asset_caps<B: Book, A: Legs>(
     Ok(())
 }
 
-fn position_at<L: Legs>(legs: &L, slot: usize, instrument: u8) -> PositionLeg {
+pub(crate) fn position_at<L: Legs>(legs: &L, slot: usize, instrument: u8) -> PositionLeg {
     legs.position(slot).unwrap_or(PositionLeg {
         instrument,
         size: Lots(0),

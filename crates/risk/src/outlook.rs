@@ -10,7 +10,7 @@ use crate::limits::MAX_LEG_SIZE;
 use crate::margin::{Assessment, InitialTerms, Scratch, both, maintenance, net_value};
 use crate::num::value_ceil;
 use crate::order::{LegFill, Order, OrderBuffers, OrderTerms, Parties, plan_order};
-use crate::units::{Lots, Ppm, Price};
+use crate::units::{Frac40, Lots, Ppm, Price};
 
 /// The margin that an account would have with these positions in their slots, all else as it is.
 #[must_use]
@@ -327,6 +327,10 @@ impl<B: Book> Book for Repriced<'_, B> {
 
     fn quality(&self, asset: u8) -> PriceQuality {
         self.book.quality(asset)
+    }
+
+    fn variance(&self, asset: u8) -> Frac40 {
+        self.book.variance(asset)
     }
 
     fn scenarios(&self) -> &[Scenario] {

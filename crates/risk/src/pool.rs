@@ -1,7 +1,7 @@
-//! The pool's shares and quotes (margin-spec 10).
+//! The pool's shares (margin-spec 10.4); its quotes are in [`crate::quote`].
 
 use crate::error::RiskError;
-use crate::num::{mul_div_floor, ppm_ceil};
+use crate::num::mul_div_floor;
 use crate::units::{Atoms, Ppm};
 
 /// The first shares, which nobody may ever redeem (10.4).
@@ -74,13 +74,4 @@ pub const fn share_price(equity: Atoms, shares: u64) -> u64 {
         None if shares == 0 => 0,
         None => u64::MAX,
     }
-}
-
-/// Half of the pool's spread: `base + conf * conf_share`, ceil, saturating (10.1, without the terms
-/// for the price's age and the skew).
-#[must_use]
-pub fn half_spread(base: Ppm, conf: Ppm, conf_share: Ppm) -> Ppm {
-    let share = ppm_ceil(u64::from(conf.0), conf_share);
-    let spread = u64::from(base.0).saturating_add(share);
-    Ppm(u32::try_from(spread).unwrap_or(u32::MAX))
 }

@@ -10,7 +10,7 @@ mod snapshot;
 pub use anchor_lang::prelude::Pubkey;
 pub use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 pub use keel::instructions::{
-    AccountSettings, BankArgs, DelegateArgs, GroupArgs, LiquidateArgs, LiquidationTarget,
+    AccountSettings, BankArgs, DelegateArgs, ExitArgs, GroupArgs, LiquidateArgs, LiquidationTarget,
     MarketArgs, OrderArgs, OrderLeg, PoolArgs, PriceSlot, TakeOverArgs,
 };
 pub use keel::listing::{AssetArgs, AssetChoice, SourceArgs};

@@ -105,6 +105,11 @@ impl<'a> BookView<'a> {
         }
     }
 
+    /// The moment that accounts are judged at.
+    pub fn now(&self) -> i64 {
+        self.now
+    }
+
     /// Counts the book's accepted writes.
     pub fn sequence(&self) -> u64 {
         self.book.sequence
@@ -194,8 +199,14 @@ impl Book for BookView<'_> {
         }
     }
 
+    #[inline(always)]
     fn asset_of(&self, instrument: u8) -> u8 {
         self.book.instruments[usize::from(instrument)].asset
+    }
+
+    #[inline(always)]
+    fn asset_of_rate(&self, rate: u8) -> u8 {
+        self.book.rates[usize::from(rate)].asset
     }
 
     fn array(&self, instrument: u8) -> &[i32] {
@@ -222,6 +233,10 @@ impl Book for BookView<'_> {
             vega: entry.vega,
             theta: entry.theta,
         }
+    }
+
+    fn variance(&self, index: u8) -> Frac40 {
+        Frac40(self.book.assets[usize::from(index)].variance)
     }
 
     fn scenarios(&self) -> &[Scenario] {
@@ -360,6 +375,15 @@ impl<'a> MarginView<'a> {
     }
 }
 
+impl MarginView<'_> {
+    /// Where a referrer's part of a fee goes: where he holds the instrument, else a free slot among
+    /// the first half, so that those he referred never take all of his slots.
+    pub fn referral_slot(&self, instrument: u8, may_take: impl Fn(usize) -> bool) -> Option<usize> {
+        let half = self.positions.len() / 2;
+        self.position_slot(instrument, |slot| slot < half && may_take(slot))
+    }
+}
+
 impl Legs for MarginView<'_> {
     fn balance_slots(&self) -> usize {
         BALANCE_SLOTS
@@ -392,5 +416,16 @@ impl Legs for MarginView<'_> {
         }
         let position = self.positions.get(slot)?;
         (position.used != 0).then_some(position.leg())
+    }
+
+    #[inline(always)]
+    fn sized(&self, slot: usize) -> Option<u8> {
+        if self.shrunk {
+            let leg = self.kept_position(slot)?;
+            return (leg.size.0 != 0).then_some(leg.instrument);
+        }
+        let position = self.positions.get(slot)?;
+        let sized = position.used != 0 && position.size != 0;
+        sized.then_some(position.instrument)
     }
 }

@@ -37,7 +37,7 @@ errors! {
         QuoteBankFirst = "the first bank, and only the first, is the quote's: create it first",
         QuoteWeightNotOne = "the quote's weights must be 1,000,000 ppm",
         QuoteHasNoMarket = "no market may be made on the quote's own asset",
-        NotTheQuoteBank = "liquidity is provided in the quote: pass its bank",
+        NotTheQuoteBank = "only the quote serves here: pass its bank",
         BookFull = "the risk book has no free slot of this kind",
         NoSuchAsset = "no asset is listed at this index",
         NoSuchSource = "no price source is configured there",
@@ -91,6 +91,8 @@ errors! {
         NotRequester = "only who asked may cancel a request that has not lapsed: sign with his key",
         WrongBackstopPool = "not the pool that takes the market's legs: pass the one that it names",
         OneLedgerAtATime = "one market or one bank is resolved per call: leave the other out",
+        PremiumTooSteep = "the premium at the cap would leave exits too little slip: list a larger skew_scale",
+        WrongReferrer = "not the margin account's referrer: pass his account, or none",
     }
     merits {
         PriceNotPositive = "the price is not positive",
@@ -164,6 +166,8 @@ errors! {
         NotBankrupt = "the account has something left that can be taken, or lacks nothing: liquidate it first",
         NothingMissing = "nothing is missing in this market or bank: name another",
         LendersFirst = "the account still owes lenders, who come first: resolve its borrows' banks",
+        AccrualTooOld = "the market's funding was not brought to now for an hour: accrue first",
+        PoolTakesIt = "the pool takes this close: use close_position",
     }
 }
 

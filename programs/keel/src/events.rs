@@ -187,13 +187,37 @@ pub struct PricesUpdated {
     pub skipped: u32,
 }
 
-/// One leg of a fill between a trader and a pool.
+/// One leg of a fill between a trader and a pool. The amount contains the impact: the premium on skew,
+/// negative where it was earned back. The fee is in the three parts that it went to.
 #[event]
 pub struct Filled {
     pub taker: Pubkey,
     pub maker: Pubkey,
     pub market: Pubkey,
     pub taker_seq: u64,
+    pub client_id: u64,
+    pub size: i64,
+    pub amount: i64,
+    pub impact: i64,
+    pub fee_maker: i64,
+    pub fee_referral: i64,
+    pub fee_market: i64,
+    pub price: u64,
+    pub price_conf: u32,
+    pub price_age_s: u32,
+    pub size_before: i64,
+    pub size_after: i64,
+    pub quote_before: i64,
+    pub quote_after: i64,
+    pub health_initial: i64,
+}
+
+/// A close that the other side of the market took, because the pool could not.
+#[event]
+pub struct Exited {
+    pub margin: Pubkey,
+    pub market: Pubkey,
+    pub seq: u64,
     pub client_id: u64,
     pub size: i64,
     pub amount: i64,
@@ -206,6 +230,30 @@ pub struct Filled {
     pub quote_before: i64,
     pub quote_after: i64,
     pub health_initial: i64,
+    /// The side that was shrunk: its keep, 40 fractional bits, and epoch.
+    pub opposite_keep: u64,
+    pub opposite_epoch: u32,
+}
+
+/// Results of one market became quote in the bank, from who lost to who gained.
+#[event]
+pub struct PnlSettled {
+    pub winner: Pubkey,
+    pub loser: Pubkey,
+    pub market: Pubkey,
+    pub winner_seq: u64,
+    pub loser_seq: u64,
+    pub amount: i64,
+    /// What of it the loser borrowed.
+    pub borrowed: i64,
+    /// What bounded it: 0 the amount asked, 1 the smaller result, 2 the loser's deposit.
+    pub up_to: u8,
+    pub winner_quote_after: i64,
+    pub loser_quote_after: i64,
+    pub winner_shares_after: i64,
+    pub loser_shares_after: i64,
+    pub price: u64,
+    pub price_age_s: u32,
 }
 
 /// One step of a liquidation.

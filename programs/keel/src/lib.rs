@@ -157,6 +157,16 @@ pub mod keel {
         order::handler(ctx, args, keel_risk::Intent::Close)
     }
 
+    /// Closes against the other side of the market what the pool cannot take.
+    pub fn exit_position(ctx: Context<ExitPosition>, args: ExitArgs) -> Result<()> {
+        exit_position::handler(ctx, args)
+    }
+
+    /// Turns a result of one market into quote, from who lost to who gained; open to anyone.
+    pub fn settle_pnl(ctx: Context<SettlePnl>, max_amount: u64) -> Result<()> {
+        settle_pnl::handler(ctx, max_amount)
+    }
+
     /// Takes one leg, or two of one hedge, of an account below Maintenance; or only sets the clock of
     /// its auction.
     pub fn liquidate<'info>(

@@ -319,9 +319,13 @@ impl Stage {
             let short: i64 = sides.iter().map(|side| -side.size.min(0)).sum();
             let open_interest = long.max(short).unsigned_abs();
             let address = address::market(&self.keys.group, market);
+            let (now, skew) = (self.vm.now(), -pool[pool.len() - 1].size);
             edit::<Market>(&mut self.vm, &address, |market| {
+                market.skew = skew;
                 market.open_interest_long = open_interest;
                 market.open_interest_short = open_interest;
+                // Accrued within the hour, as keepers do.
+                (market.last_accrual, market.skew_updated) = (now, now);
             })?;
         }
         let pool_margin = self.pool_margin();

@@ -89,6 +89,7 @@ fn order_of(stage: &Stage, name: &str, markets: Vec<u8>, sizes: &[i64]) -> Instr
         authority: stage.trader.owner(),
         margin: stage.trader.margin,
         pool: stage.pool,
+        referrer: None,
         markets,
     };
     match name {

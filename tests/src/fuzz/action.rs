@@ -33,6 +33,19 @@ pub enum Action {
         market: u8,
         percent: u64,
     },
+    /// Closes against the other side what the pool cannot take.
+    Exit {
+        who: usize,
+        market: u8,
+        percent: u64,
+    },
+    /// Turns results of a market into quote.
+    Settle {
+        winner: usize,
+        loser: usize,
+        market: u8,
+        amount: u64,
+    },
     SetName {
         who: usize,
         name: u8,
@@ -264,6 +277,8 @@ impl Action {
             Self::Open { legs, .. } if legs.len() == 1 => "open_position",
             Self::Open { .. } => "open_position (more legs)",
             Self::Close { .. } => "close_position",
+            Self::Exit { .. } => "exit_position",
+            Self::Settle { .. } => "settle_pnl",
             Self::SetName { .. } => "set_name",
             Self::SetDelegate { .. } => "set_delegate",
             Self::ClearDelegate { .. } => "clear_delegate",

@@ -2,10 +2,12 @@
 
 use anyhow::{Context, Result};
 use keel_migrations::{GroupConfig, Keys, TokenConfig, m0001_create_group};
-use keel_sdk::instruction::{self, GroupKeys, NewAccount, Part, TakenLeg, Token, TradeKeys};
+use keel_sdk::instruction::{
+    self, ExitKeys, GroupKeys, NewAccount, Part, SettleKeys, TakenLeg, Token, TradeKeys,
+};
 use keel_sdk::{
-    AccountSettings, Instruction, OrderArgs, OrderLeg, PriceSlot, Pubkey, SourceArgs, address,
-    decode,
+    AccountSettings, ExitArgs, Instruction, OrderArgs, OrderLeg, PriceSlot, Pubkey, SourceArgs,
+    address, decode,
 };
 use keel_state::MarginReport;
 use solana_account::Account;
@@ -21,6 +23,8 @@ use crate::world::{START, Trader};
 pub const ASSETS: usize = 8;
 /// One on every asset but the first, which is the quote.
 pub const MARKETS: usize = ASSETS - 1;
+/// What takers pay, ppm.
+pub const TAKER_FEE: i128 = 500;
 pub const TRADERS: usize = 16;
 /// Liquidators follow the traders.
 pub const LIQUIDATORS: usize = 4;
@@ -228,7 +232,7 @@ impl Arena {
             settings: AccountSettings {
                 isolated_markets: ISOLATED.contains(&number).then_some([ISOLATED_MARKETS, 0]),
             },
-            referrer: (number % 4 == 2).then(|| self.accounts[0].margin),
+            referrer: is_referred(number).then(|| self.accounts[0].margin),
             ..NewAccount::default()
         };
         let create =
@@ -410,6 +414,41 @@ impl Arena {
         instruction::close_position(&self.keys, &keys, self.order(&[size]))
     }
 
+    pub fn exit(&self, who: usize, market: u8, size: i64) -> Instruction {
+        let account = &self.accounts[who];
+        let keys = ExitKeys {
+            owner: account.owner(),
+            margin: account.margin,
+            pool: self.pool,
+            market,
+        };
+        let leg = OrderLeg {
+            size,
+            limit_price: if size > 0 { u64::MAX } else { 0 },
+        };
+        let args = ExitArgs {
+            leg,
+            valid_until: self.vm.now() + 60,
+            expected_seq: None,
+            client_id: 0,
+        };
+        instruction::exit_position(&self.keys, &keys, args)
+    }
+
+    pub fn settle(&self, winner: usize, loser: usize, market: u8, amount: u64) -> Instruction {
+        let keys = SettleKeys {
+            winner: self.margin_of(self.party(winner)),
+            loser: self.margin_of(self.party(loser)),
+            market,
+        };
+        instruction::settle_pnl(&self.keys, &keys, amount)
+    }
+
+    /// Numbers beyond the accounts stand for the pool.
+    pub fn party(&self, number: usize) -> Option<usize> {
+        (number < self.accounts.len()).then_some(number)
+    }
+
     /// `by` takes a leg of `whom`.
     pub fn liquidate(&self, (by, whom): (usize, usize), leg: TakenLeg, size: u64) -> Instruction {
         let liquidator = &self.accounts[by];
@@ -508,6 +547,7 @@ impl Arena {
             authority: self.accounts[by].owner(),
             margin: self.accounts[who].margin,
             pool: self.pool,
+            referrer: is_referred(who).then(|| self.accounts[0].margin),
             markets,
         }
     }
@@ -529,6 +569,11 @@ impl Arena {
     }
 }
 
+/// Whether account 0 referred a number's owner.
+pub const fn is_referred(number: usize) -> bool {
+    number % 4 == 2
+}
+
 /// The places of a mask's bits: assets, or markets where the last bit names none.
 pub fn of_mask(mask: u8) -> Vec<u8> {
     (0..8).filter(|bit| mask >> bit & 1 == 1).collect()
@@ -546,6 +591,9 @@ fn config(tokens: &[Token]) -> GroupConfig {
         let mut market = config.markets[2].clone();
         market.symbol = format!("{}-PERP", LISTINGS[number].symbol);
         market.token = number;
+        // A premium of up to 1%, ten times as steep.
+        market.open_interest_cap = 50_000_000;
+        market.skew_scale = 5_000_000_000;
         config.markets.push(market);
     }
     config.pool.cooldown_in_s = COOLDOWN_IN_S;

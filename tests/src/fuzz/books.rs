@@ -467,18 +467,21 @@ impl Books {
             let (mantissa, shift) = self.prices[usize::from(bank)].native;
             floor48(amount, mantissa, shift)
         });
-        let legs = account.positions.iter().map(|held| {
-            let market = &self.markets[usize::from(held.instrument)];
-            let side = usize::from(held.size < 0);
-            let price = self.prices[usize::from(market.asset)].lot48();
-            let distance = price - market.carry[side];
-            // Lots are below 2^34 and a distance below 2^85: lots and their fraction by themselves.
-            let lots = market.kept40(held);
-            let whole = (lots >> 40) * distance;
-            let part = ((lots & ((1 << 40) - 1)) * distance) >> 40;
-            whole + part + i128::from(held.quote) * ATOM
-        });
+        let legs = account.positions.iter().map(|held| self.result48(held));
         (cash.sum::<i128>() + legs.sum::<i128>()) >> 48
+    }
+
+    /// `size * (mark - F) + quote` of a position, 2^-48 atoms (4.2).
+    pub fn result48(&self, held: &Held) -> i128 {
+        let market = &self.markets[usize::from(held.instrument)];
+        let side = usize::from(held.size < 0);
+        let price = self.prices[usize::from(market.asset)].lot48();
+        let distance = price - market.carry[side];
+        // Lots are below 2^34 and a distance below 2^85: lots and their fraction by themselves.
+        let lots = market.kept40(held);
+        let whole = (lots >> 40) * distance;
+        let part = ((lots & ((1 << 40) - 1)) * distance) >> 40;
+        whole + part + i128::from(held.quote) * ATOM
     }
 }
 

@@ -5,7 +5,7 @@ use anyhow::{Result, bail, ensure};
 use keel_risk::{InitialTerms, Ppm};
 
 use super::action::Action;
-use super::arena::of_mask;
+use super::arena::{ACCOUNTS, SPARES, TAKER_FEE, is_referred, of_mask};
 use super::books::{AccountBook, Books, signed, unsigned};
 use super::state::{POOL_ROW, State, row_of};
 
@@ -65,7 +65,13 @@ pub fn parties(action: &Action) -> Vec<usize> {
     let rows = match action {
         Action::Deposit { to, .. } => vec![row_of(*to)],
         Action::Withdraw { who, .. } => vec![row_of(*who)],
-        Action::Open { who, .. } | Action::Close { who, .. } => vec![row_of(*who), POOL_ROW],
+        Action::Open { who, .. } | Action::Close { who, .. } => {
+            let mut rows = vec![row_of(*who), POOL_ROW];
+            rows.extend(is_referred(*who).then_some(row_of(0)));
+            rows
+        }
+        Action::Exit { who, .. } => vec![row_of(*who), POOL_ROW],
+        Action::Settle { winner, loser, .. } => vec![row_or_pool(*loser), row_or_pool(*winner)],
         Action::SetName { who, .. }
         | Action::SetDelegate { who, .. }
         | Action::ClearDelegate { who }
@@ -92,6 +98,15 @@ pub fn parties(action: &Action) -> Vec<usize> {
     rows
 }
 
+/// Numbers beyond the accounts stand for the pool.
+fn row_or_pool(number: usize) -> usize {
+    if number < ACCOUNTS + SPARES {
+        row_of(number)
+    } else {
+        POOL_ROW
+    }
+}
+
 /// Banks and markets that an action may change.
 fn ledgers(action: &Action) -> (Vec<u8>, Vec<u8>) {
     match action {
@@ -99,7 +114,10 @@ fn ledgers(action: &Action) -> (Vec<u8>, Vec<u8>) {
         | Action::Withdraw { asset, .. }
         | Action::Donate { asset, .. } => (vec![*asset], vec![]),
         Action::Open { legs, .. } => (vec![], legs.iter().map(|leg| leg.0).collect()),
-        Action::Close { market, .. } | Action::Liquidate { market, .. } => (vec![], vec![*market]),
+        Action::Close { market, .. }
+        | Action::Exit { market, .. }
+        | Action::Liquidate { market, .. } => (vec![], vec![*market]),
+        Action::Settle { market, .. } => (vec![0], vec![*market]),
         Action::Provide { .. } | Action::Redeem { .. } => (vec![0], vec![]),
         Action::LiquidateDeposit { market, bank, .. } => (vec![*bank], vec![*market]),
         Action::LiquidateHedge { markets, .. } => (vec![], markets.to_vec()),
@@ -174,8 +192,24 @@ pub fn accepted(action: &Action, before: &State, after: &State) -> Result<()> {
             open(after, row_of(*who))?;
             delegated(after, (*by, *who))
         }
-        Action::Close { by, who, .. } => {
-            close(before, after, row_of(*who))?;
+        Action::Exit { who, market, .. } => close(before, after, row_of(*who), *market),
+        Action::Settle {
+            winner,
+            loser,
+            market,
+            ..
+        } => {
+            let held = &before.books.markets[usize::from(*market)];
+            ensure!(
+                held.halted_until <= before.now,
+                "8.6: a gain was settled in a halted market: {held:?}"
+            );
+            settled(before, after, (row_or_pool(*winner), row_or_pool(*loser)))
+        }
+        Action::Close {
+            by, who, market, ..
+        } => {
+            close(before, after, row_of(*who), *market)?;
             delegated(after, (*by, *who))
         }
         Action::SetClock { whom, .. }
@@ -254,12 +288,15 @@ fn untouched(action: &Action, before: &State, after: &State) -> Result<()> {
 
 /// Whoever is no party loses nothing but by prices, time and losses that are shared out (8.5, 8.6).
 fn strangers(action: &Action, before: &State, after: &State) -> Result<()> {
-    let is_shared = |step: &Action| matches!(step, Action::Resolve { .. });
-    let shared = match action {
-        Action::Batch(steps) => steps.iter().any(is_shared),
-        one => is_shared(one),
-    };
-    if before.now != after.now || before.books.prices != after.books.prices || shared {
+    let is_meant = matches!(
+        action,
+        Action::Deleverage { .. }
+            | Action::Exit { .. }
+            | Action::TakeStrays { .. }
+            | Action::Open { .. }
+            | Action::Close { .. }
+    );
+    if !is_meant {
         return Ok(());
     }
     let parties = parties(action);
@@ -495,16 +532,45 @@ fn delegated(after: &State, (by, who): (usize, usize)) -> Result<()> {
 }
 
 /// I6 and 5.7: a close ends at Initial, or costs neither health more than the fee.
-fn close(before: &State, after: &State, row: usize) -> Result<()> {
+fn close(before: &State, after: &State, row: usize, market: u8) -> Result<()> {
     let (was, is) = (before.assess(row)?, after.assess(row)?);
     if is.initial.health().0 >= 0 && is.maintenance.health().0 >= 0 {
         return Ok(());
     }
-    let fees = |state: &State| -> i64 { state.books.markets.iter().map(|row| row.fees).sum() };
-    let fee = fees(after) - fees(before);
+    let (size_was, size_is) = (size(before, row, market), size(after, row, market));
+    let asset = usize::from(before.books.markets[usize::from(market)].asset);
+    let closed = i128::from((size_was - size_is).unsigned_abs());
+    let notional = (closed * before.books.prices[asset].lot48()) >> 48;
+    // What is paid may be up to a quarter of a range off the mark, and the fee is of what is paid.
+    let fee = notional * TAKER_FEE * 5 / 4 / 1_000_000 + ROUNDING;
+    let fee = i64::try_from(fee).unwrap_or(i64::MAX);
     let holds = is.initial.health().0 >= was.initial.health().0 - fee
         && is.maintenance.health().0 >= was.maintenance.health().0 - fee;
     ensure!(holds, "5.7: a close for a fee of {fee}: {was:?} to {is:?}");
+    Ok(())
+}
+
+/// 7.4, I5: nobody is worth less or more by a settlement, and whoever ends with a larger borrow is at
+/// Initial.
+fn settled(before: &State, after: &State, (winner, loser): (usize, usize)) -> Result<()> {
+    let unmoved = before.books.banks[0].borrow_index == after.books.banks[0].borrow_index;
+    for row in [winner, loser] {
+        let (was, is) = (before.worth(row), after.worth(row));
+        ensure!(
+            is <= was + ROUNDING || !unmoved,
+            "I5: a settlement took row {row} from {was} to {is}"
+        );
+        ensure!(
+            is >= was - 2 * ROUNDING || !unmoved,
+            "7.4: a settlement took row {row} from {was} to {is}"
+        );
+    }
+    let owed = |state: &State| state.books.accounts[loser].shares(0).min(0);
+    let initial = after.assess(loser)?.initial;
+    ensure!(
+        owed(after) >= owed(before) || initial.health().0 >= 0,
+        "7.4: a settlement lent to an account at {initial:?}"
+    );
     Ok(())
 }
 

@@ -36,8 +36,9 @@ pub struct AccountView {
     pub equity: i64,
     /// Lots in each market.
     pub sizes: [i64; MARKETS],
-    /// Quote of positions in each market.
+    /// Quote of positions in each market, and what the positions are worth.
     pub quotes: [i64; MARKETS],
+    pub results: [i64; MARKETS],
     pub deposits: Vec<u8>,
     pub borrows: Vec<u8>,
     pub is_liquidatable: bool,
@@ -213,7 +214,9 @@ impl Chooser {
     }
 
     fn user(&mut self, view: &View) -> Action {
-        match self.within(0, 63) {
+        match self.within(0, 72) {
+            64..=68 => self.settle(view),
+            69..=72 => self.exit(view),
             0..=9 => self.deposit(view),
             10..=19 => self.withdraw(view),
             20..=44 => self.open(view),
@@ -422,6 +425,49 @@ impl Chooser {
             }
             6 => Action::CloseAccount { who },
             _ => Action::CreateAccount { who: spare },
+        }
+    }
+
+    /// Somebody with a result in a market and somebody with the other sign, the pool among them.
+    fn settle(&mut self, view: &View) -> Action {
+        let market = self.within(0, MARKETS as u64 - 1) as u8;
+        let place = usize::from(market);
+        let pool = ACCOUNTS + SPARES;
+        let everyone = || {
+            let accounts = view.accounts.iter().chain([&view.pool]).enumerate();
+            accounts.map(|(number, account)| (number, account, account.results[place]))
+        };
+        let winners: Vec<usize> = everyone()
+            .filter(|(_, _, result)| *result > 0)
+            .map(|(number, ..)| number)
+            .collect();
+        let losers: Vec<usize> = everyone()
+            .filter(|(_, _, result)| *result < 0)
+            .map(|(number, ..)| number)
+            .collect();
+        let of = |chooser: &mut Self, from: &[usize]| {
+            if from.is_empty() || chooser.chance(1, 20) {
+                chooser.within(0, pool as u64) as usize
+            } else {
+                chooser.pick(from)
+            }
+        };
+        let (winner, loser) = (of(self, &winners), of(self, &losers));
+        Action::Settle {
+            winner,
+            loser,
+            market,
+            amount: self.pick(&[0, 1, 1_000_000, 1_000_000_000, u64::MAX, u64::MAX]),
+        }
+    }
+
+    /// A close against the other side, which only a pool that cannot take it lets pass.
+    fn exit(&mut self, view: &View) -> Action {
+        let who = self.account();
+        Action::Exit {
+            who,
+            market: self.held_or_any(view, who),
+            percent: self.pick(&[1, 50, 100, 100, 130]),
         }
     }
 

@@ -167,6 +167,21 @@ impl Driver {
                 signed(arena.withdraw(*who, *who, *asset, *units), *who)
             }
             Action::Open { by, who, legs } => signed(arena.open((*by, *who), legs), *by),
+            Action::Exit {
+                who,
+                market,
+                percent,
+            } => {
+                let size = i128::from(self.size(*who, *market));
+                let part = size * i128::from(*percent) / 100;
+                signed(arena.exit(*who, *market, -(part as i64)), *who)
+            }
+            Action::Settle {
+                winner,
+                loser,
+                market,
+                amount,
+            } => (arena.settle(*winner, *loser, *market, *amount), None),
             Action::SetName { who, name } => {
                 let margin = arena.accounts[*who].margin;
                 let owner = arena.accounts[*who].owner();

@@ -138,6 +138,8 @@ impl State {
             let market = usize::from(position.instrument);
             view.sizes[market] = self.books.markets[market].kept(position);
             view.quotes[market] = position.quote;
+            let result = self.books.result48(position) >> 48;
+            view.results[market] = i64::try_from(result).unwrap_or_default();
         }
         for (bank, shares) in &held.balances {
             match shares.signum() {

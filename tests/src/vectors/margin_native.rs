@@ -169,6 +169,10 @@ impl Book for Held<'_> {
         FRESH
     }
 
+    fn variance(&self, _asset: u8) -> Frac40 {
+        Frac40(0)
+    }
+
     fn scenarios(&self) -> &[Scenario] {
         self.scenarios
     }

@@ -81,6 +81,7 @@ impl Stage {
             authority: trader.owner(),
             margin: Self::margin(keys, trader),
             pool: address::pool(&keys.group, 0),
+            referrer: None,
             markets: assets.iter().map(|asset| market(*asset)).collect(),
         }
     }
@@ -464,7 +465,7 @@ fn trading_refuses_every_wrong_account() {
             signers: signers(),
             allowed: vec![
                 (5, "of another market", another),
-                (6, "of another market", another),
+                (7, "of another market", another),
             ],
         },
         Case {

@@ -485,6 +485,7 @@ fn the_same_margin_account_given_twice() {
         authority: delegate.pubkey(),
         margin: trader.margin,
         pool: world.pool,
+        referrer: None,
         markets: vec![market(Asset::Sol)],
     };
     let order = instruction::open_position(&world.keys, &keys, world.order(&[1_000]));
@@ -549,7 +550,9 @@ fn mutations_of_delegates() {
             authority: delegate.pubkey(),
             margin,
             pool,
+            referrer: None,
             markets: vec![market(Asset::Sol)],
+            referrer: None,
         };
         instruction::open_position(keys, &trade, world.order(&[1_000]))
     };

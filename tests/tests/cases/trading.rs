@@ -10,9 +10,20 @@ use keel_tests::{Asset, Failure, Ledger, Places, Sent, Trader, World, expect_err
 
 pub const PRICES: [f64; 4] = [1.0, 150.0, 64_000.0, 3_400.0];
 
-/// A group with these prices and five million of liquidity.
+/// Quotes without premium, age and a maker's part, so that figures by hand stay short.
+pub fn plain_quotes(config: &mut GroupConfig) {
+    for market in &mut config.markets {
+        (market.skew_scale, market.age_share, market.maker_fee) = (0, 0, 0);
+    }
+}
+
+/// A group with these prices, plain quotes and five million of liquidity.
 pub fn world_with(change: impl FnOnce(&mut GroupConfig)) -> World {
-    let mut world = World::with(change).expect("a world");
+    let plain = |config: &mut GroupConfig| {
+        plain_quotes(config);
+        change(config);
+    };
+    let mut world = World::with(plain).expect("a world");
     world.vm.pass(1);
     world.set_prices(PRICES).expect("prices");
     world.provide(5_000_000).expect("liquidity");

@@ -11,6 +11,9 @@ pub const MAX_FUNDING_S: i64 = 3_600;
 /// No market's funding may exceed this a day (7.2).
 pub const MAX_FUNDING: Ppm = Ppm(120_000);
 
+/// Where funding that is due was not accrued for longer, exposure does not grow: 1 h (7.1).
+pub const MAX_ACCRUAL_AGE_S: u32 = 3_600;
+
 /// A market's funding as its ledger has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FundingState {
@@ -103,6 +106,22 @@ pub fn plan_funding(state: &FundingState, terms: &FundingTerms) -> FundingPlan {
         step: Carry48(step),
         counted_s: counted,
     }
+}
+
+/// For how long funding that is due was not accrued, seconds: none where an accrual now would move
+/// neither rate nor carry, be the last one ever so old (7.1, 7.3). Time within an hour counts as it is.
+#[must_use]
+pub fn funding_age_s(state: &FundingState, terms: &FundingTerms) -> u32 {
+    let elapsed = terms.now.saturating_sub(state.since).max(0);
+    let age = u32::try_from(elapsed).unwrap_or(u32::MAX);
+    if age <= MAX_ACCRUAL_AGE_S {
+        return age;
+    }
+    let plan = plan_funding(state, terms);
+    if plan.step.0 == 0 && plan.after.rate == state.rate {
+        return 0;
+    }
+    age
 }
 
 /// The daily rate after `counted` seconds at the average skew of `elapsed`, towards zero.

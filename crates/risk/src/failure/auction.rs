@@ -65,6 +65,9 @@ pub struct AuctionClock {
 }
 
 impl AuctionClock {
+    /// No auction is under way.
+    pub const STOPPED: Self = Self { started: 0 };
+
     /// Live seconds of the auction; 0 before it.
     #[must_use]
     pub const fn live_s(self, live_time: u64) -> u64 {

@@ -346,28 +346,32 @@ pub fn net_value<B: Book, L: Legs>(book: &B, legs: &L, asset: u8) -> Atoms {
         let Some(leg) = legs.balance(slot) else {
             continue;
         };
-        let rate = book.rate(leg.rate);
-        if leg.rate == QUOTE_RATE || rate.asset != asset {
+        if leg.rate == QUOTE_RATE || book.asset_of_rate(leg.rate) != asset {
             continue;
         }
+        let rate = book.rate(leg.rate);
         let held = amount(leg.shares, rate.deposit_index, rate.borrow_index);
         let price = book.asset(asset).native_price;
         net = net.saturating_add(clamped(value_floor(Lots(held.0), price).0));
     }
     for slot in 0..legs.position_slots() {
+        let Some(instrument) = legs.sized(slot) else {
+            continue;
+        };
+        if book.asset_of(instrument) != asset {
+            continue;
+        }
         let Some(leg) = legs.position(slot) else {
             continue;
         };
-        let terms = book.instrument(leg.instrument);
-        if terms.asset == asset {
-            let value = if terms.kind.is_option() {
-                let lots = value_floor(leg.size, book.asset(asset).lot_price);
-                moved_like(lots, terms.delta.0)
-            } else {
-                clamped(value_floor(leg.size, terms.mark).0)
-            };
-            net = net.saturating_add(value);
-        }
+        let terms = book.instrument(instrument);
+        let value = if terms.kind.is_option() {
+            let lots = value_floor(leg.size, book.asset(asset).lot_price);
+            moved_like(lots, terms.delta.0)
+        } else {
+            clamped(value_floor(leg.size, terms.mark).0)
+        };
+        net = net.saturating_add(value);
     }
     Atoms(net)
 }
@@ -382,14 +386,12 @@ pub fn exposed_assets<B: Book, L: Legs>(book: &B, legs: &L) -> u32 {
             && leg.shares.0 != 0
             && leg.rate != QUOTE_RATE
         {
-            exposed |= bit(book.rate(leg.rate).asset);
+            exposed |= bit(book.asset_of_rate(leg.rate));
         }
     }
     for slot in 0..legs.position_slots() {
-        if let Some(leg) = legs.position(slot)
-            && leg.size.0 != 0
-        {
-            exposed |= bit(book.instrument(leg.instrument).asset);
+        if let Some(instrument) = legs.sized(slot) {
+            exposed |= bit(book.asset_of(instrument));
         }
     }
     exposed & !1

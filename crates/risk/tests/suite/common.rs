@@ -26,6 +26,8 @@ pub struct TestBook {
     pub arrays: Vec<Vec<i32>>,
     pub greeks: Vec<Greeks>,
     pub qualities: Vec<PriceQuality>,
+    /// Per year, of every asset.
+    pub variance: Frac40,
     pub scenarios: Vec<Scenario>,
 }
 
@@ -64,6 +66,7 @@ pub fn empty_book() -> TestBook {
         arrays: vec![],
         greeks: vec![],
         qualities: vec![],
+        variance: Frac40(0),
         scenarios: SPAN_16.to_vec(),
     };
     let quote = AssetTerms {
@@ -195,6 +198,10 @@ impl Book for TestBook {
 
     fn quality(&self, asset: u8) -> PriceQuality {
         self.qualities[usize::from(asset)]
+    }
+
+    fn variance(&self, _asset: u8) -> Frac40 {
+        self.variance
     }
 
     fn scenarios(&self) -> &[Scenario] {

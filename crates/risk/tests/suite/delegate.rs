@@ -101,15 +101,14 @@ impl Desk {
             limit_price: if size > 0 { u64::MAX >> 16 } else { 0 },
             taker_slot: 0,
             maker_slot: 0,
+            referred: false,
             market: MarketTerms {
-                open_interest_long: 0,
-                open_interest_short: 0,
                 open_interest_cap: 1 << 40,
                 min_size: 1,
                 taker_fee: Ppm(500),
                 base_spread: self.spread,
-                conf_share: Ppm(0),
                 max_age_fill_s: 10,
+                ..MarketTerms::default()
             },
         };
         let pool = PoolTerms {

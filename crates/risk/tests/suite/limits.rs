@@ -429,6 +429,7 @@ fn orders_at_the_ends_of_every_type_refuse_or_keep_their_bound() {
                 base_spread: Ppm(40_000),
                 conf_share: Ppm(5_000_000),
                 max_age_fill_s: 60,
+                ..MarketTerms::default()
             };
             let order = Order {
                 instrument: 0,
@@ -436,6 +437,7 @@ fn orders_at_the_ends_of_every_type_refuse_or_keep_their_bound() {
                 limit_price,
                 taker_slot: 0,
                 maker_slot: 0,
+                referred: false,
                 market,
             };
             for intent in [Intent::Open, Intent::Close] {

@@ -7,14 +7,15 @@ use proptest::prelude::*;
 /// A market of $1 lots that anything up to a few hundred lots meets.
 fn market_terms() -> MarketTerms {
     MarketTerms {
-        open_interest_long: 0,
-        open_interest_short: 0,
         open_interest_cap: 260,
         min_size: 2,
         taker_fee: Ppm(500),
+        maker_fee: Ppm(200),
+        referral_share: Ppm(100_000),
         base_spread: Ppm(300),
         conf_share: Ppm(500_000),
         max_age_fill_s: 10,
+        ..MarketTerms::default()
     }
 }
 
@@ -70,7 +71,8 @@ proptest! {
     fn buying_power_is_what_trying_every_size_finds(
         cash in 10i64..120, held in -150i64..150, other in -150i64..150, token in 0i64..100,
         depth in prop::option::of(20i64..300), cap in 0u32..1_500_000, range in 20_000u32..300_000,
-        pool in (20i64..400, -100i64..100), asset_cap in 50i64..400, dust in 1i64..100, buys: bool
+        pool in (20i64..400, -100i64..100), asset_cap in 50i64..400, dust in 1i64..100, buys: bool,
+        skewed in (-300i64..300, prop::option::of(100u64..5_000), 0u64..20_000_000, 0u32..4)
     ) {
         let usd = 1_000_000;
         let mut book = empty_book();
@@ -97,7 +99,15 @@ proptest! {
             limit_price: if buys { mark.mantissa() * 2 } else { 0 },
             taker_slot: 0,
             maker_slot: 0,
-            market: market_terms(),
+            referred: true,
+            market: MarketTerms {
+                skew: skewed.0,
+                skew_scale: skewed.1.unwrap_or(0),
+                impact_paid: skewed.2,
+                insurance: Atoms(90 * usd),
+                insurance_multiple: skewed.3,
+                ..market_terms()
+            },
         };
         let terms = pool_terms(asset_cap * usd);
         let exact = by_brute_force(&book, &parties, order, terms);

@@ -4,7 +4,8 @@ mod failure;
 mod liquidation;
 mod liquidity;
 
-pub use liquidity::*;
+mod account;
+mod trading;
 
 pub use failure::*;
 
@@ -14,16 +15,17 @@ use anchor_lang::{InstructionData, ToAccountMetas, system_program};
 use anchor_spl::associated_token::get_associated_token_address_with_program_id;
 use keel::{accounts, instruction as data};
 
-mod account;
-
 use crate::address;
-use crate::{BankArgs, GroupArgs, MarketArgs, OrderArgs, PoolArgs, PriceSlot};
-
-pub use liquidation::*;
+use crate::{BankArgs, GroupArgs, MarketArgs, PoolArgs, PriceSlot};
 
 pub use account::{
     NewAccount, clear_delegate, close_margin_account, create_margin_account_with, set_delegate,
     set_name,
+};
+pub use liquidation::*;
+pub use liquidity::*;
+pub use trading::{
+    ExitKeys, SettleKeys, TradeKeys, close_position, exit_position, open_position, settle_pnl,
 };
 
 /// A group as its clients name it: its address, its risk book and its settlement mint.
@@ -238,48 +240,6 @@ pub fn update_prices(
         .iter()
         .map(|(_, account)| AccountMeta::new_readonly(*account, false));
     instruction.accounts.extend(prices);
-    instruction
-}
-
-/// The accounts of an order: the trader's side, the pool, and one market per leg.
-#[derive(Clone, Debug)]
-pub struct TradeKeys {
-    /// The margin account's owner or delegate, who signs.
-    pub authority: Pubkey,
-    pub margin: Pubkey,
-    pub pool: Pubkey,
-    /// Places of the legs' markets in the risk book.
-    pub markets: Vec<u8>,
-}
-
-pub fn open_position(keys: &GroupKeys, trade: &TradeKeys, args: OrderArgs) -> Instruction {
-    trade_instruction(keys, trade, data::OpenPosition { args })
-}
-
-pub fn close_position(keys: &GroupKeys, trade: &TradeKeys, args: OrderArgs) -> Instruction {
-    trade_instruction(keys, trade, data::ClosePosition { args })
-}
-
-fn trade_instruction(
-    keys: &GroupKeys,
-    trade: &TradeKeys,
-    data: impl InstructionData,
-) -> Instruction {
-    let mut instruction = build(
-        accounts::Trade {
-            authority: trade.authority,
-            risk_book: keys.risk_book,
-            margin: trade.margin,
-            pool: trade.pool,
-            pool_margin: address::pool_margin(&keys.group, &trade.pool),
-        },
-        data,
-    );
-    let markets = trade
-        .markets
-        .iter()
-        .map(|index| AccountMeta::new(address::market(&keys.group, *index), false));
-    instruction.accounts.extend(markets);
     instruction
 }
 

@@ -1,8 +1,7 @@
 //! Plans applied to margin accounts.
 
 use keel_risk::{
-    Atoms, AuctionClock, BalanceLeg, Carry48, CashPlan, Deficit, Frac40, Halt, Keep, LegChange,
-    Lots, PositionLeg, Price, SettlePlan, SideTerms, TouchPlan, Touched, plan_touch, up_to_date,
+    Atoms, AuctionClock, BalanceLeg, Carry48, CashPlan, Deficit, ExitPlan, Frac40, Halt, Keep, LegChange, Lots, PositionLeg, Price, SettlePlan, SideTerms, TouchPlan, Touched, plan_touch, up_to_date,
 };
 
 use super::wide;
@@ -61,6 +60,26 @@ impl<'a> MarginMut<'a> {
         let kept = self.book.touched(position).leg.size.0;
         self.touch(slot, market);
         market.move_skew(held - kept, now);
+    }
+
+    /// A referrer's part of a fee: quote of an instrument in his slot, whatever he holds there.
+    pub fn apply_referral(mut self, slot: usize, instrument: u8, amount: Atoms) {
+        let position = &self.positions[slot];
+        let held = match position.used {
+            0 => PositionLeg::EMPTY,
+            _ => position.leg(),
+        };
+        let leg = PositionLeg {
+            instrument,
+            quote: Atoms(held.quote.0 + amount.0),
+            ..held
+        };
+        self.set_position(slot, leg);
+        self.account.seq += 1;
+    }
+
+    pub fn apply_exit(self, slot: usize, plan: &ExitPlan) {
+        self.apply_positions(&[(slot, plan.after)]);
     }
 
     pub fn apply_cash(mut self, plan: &CashPlan) {

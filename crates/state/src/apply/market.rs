@@ -1,26 +1,44 @@
 //! Plans applied to markets.
 
 use keel_risk::{
-    Carries, Carry48, Dust48, FillPlan, Frac40, FundingPlan, FundingState, FundingTerms, Halt,
-    Insurance, Keep, LiquidationPlan, MarketChange, MarketLedger, MarketLossPlan, MarketTerms, Ppm,
-    Price, SideChange, SideLedger, SideTerms, integrated,
+    Atoms, Book, Carries, Carry48, Dust48, ExitPlan, FillPlan, Frac40, FundingPlan, FundingState, FundingTerms, Halt, Insurance, Keep, LegFill, LiquidationPlan, Lots, MAX_ACCRUAL_AGE_S, MarketChange, MarketLedger, MarketLossPlan, MarketTerms, Ppm, Price, SideChange, SideLedger, SideTerms, funding_age_s, integrated,
 };
 
 use super::{Broken, wide, words};
-use crate::Market;
+use crate::{BookView, Market};
 
 impl Market {
-    pub fn terms(&self) -> MarketTerms {
+    pub fn terms(&self, view: &BookView<'_>) -> MarketTerms {
         MarketTerms {
             open_interest_long: self.open_interest_long,
             open_interest_short: self.open_interest_short,
             open_interest_cap: self.open_interest_cap,
+            insurance: Atoms(self.insurance),
+            insurance_multiple: self.insurance_multiple,
             min_size: self.min_size,
             taker_fee: Ppm(self.taker_fee),
+            maker_fee: Ppm(self.maker_fee),
+            referral_share: Ppm(self.referral_share),
             base_spread: Ppm(self.base_spread),
             conf_share: Ppm(self.conf_share),
+            age_share: Ppm(self.age_share),
+            skew: self.skew,
+            skew_scale: self.skew_scale,
+            impact_paid: self.impact_paid,
+            accrual_age_s: self.accrual_age_s(view),
             max_age_fill_s: self.max_age_fill_s,
         }
+    }
+
+    /// Within the hour the time alone; beyond it, whether anything is due.
+    fn accrual_age_s(&self, view: &BookView<'_>) -> u32 {
+        let elapsed = view.now().saturating_sub(self.last_accrual);
+        if elapsed <= i64::from(MAX_ACCRUAL_AGE_S) {
+            return elapsed.max(0) as u32;
+        }
+        let mark = view.instrument(self.index).mark;
+        let terms = self.funding_terms(mark, view.now());
+        funding_age_s(&self.funding(view.now()), &terms)
     }
 
     /// The market's figures as the risk engine reads them.
@@ -77,6 +95,11 @@ impl Market {
         }
     }
 
+    /// Whether gains wait for a bankrupt account of the market to be resolved (8.6).
+    pub fn settlement_closed(&self, now: i64) -> bool {
+        self.halted_until > now
+    }
+
     /// The insurance, as far as it is not owed itself, in the window that is stored.
     pub fn insurance_fund(&self) -> Insurance {
         Insurance {
@@ -96,13 +119,6 @@ impl Market {
         self.keep_residue(plan.residue);
     }
 
-    /// Traders' net lots change by what they gain, which is what pools lose.
-    pub fn move_skew(&mut self, lots: i64, now: i64) {
-        if lots != 0 {
-            self.set_skew(self.skew.saturating_add(lots), now);
-        }
-    }
-
     /// The target's markets, by their number in it.
     pub fn apply_liquidation(&mut self, plan: &LiquidationPlan, number: usize) {
         self.apply(&plan.markets[number]);
@@ -111,6 +127,32 @@ impl Market {
     /// No gain is settled until then, or longer where another account's deficit asks for it.
     pub fn apply_halt(&mut self, halt: Halt) {
         self.halted_until = self.halted_until.max(halt.until);
+    }
+
+    /// A fill of `size` lots between a trader and a pool: the skew moves by his lots, and what he paid
+    /// for that, or earned back, by the premium.
+    pub fn apply_leg(&mut self, fill: &LegFill, size: Lots, now: i64) {
+        self.apply_fill(&fill.plan);
+        self.impact_paid = self.impact_paid.saturating_add_signed(fill.impact.0);
+        self.move_skew(size.0, now);
+    }
+
+    /// A trader's close against the other side. The skew stands: traders' net lots are what pools hold
+    /// with the other sign, and a pool's are counted when it is touched.
+    pub fn apply_exit(&mut self, plan: &ExitPlan) {
+        self.apply(&plan.market);
+    }
+
+    /// Traders' net lots change by what they gain, which is what pools lose. Where nothing was due
+    /// before, funding begins now: a market that lay idle is as if accrued (7.1).
+    pub fn move_skew(&mut self, lots: i64, now: i64) {
+        if lots == 0 {
+            return;
+        }
+        if self.skew == 0 && self.skew_integral == [0; 2] && self.funding_rate == 0 {
+            self.last_accrual = self.last_accrual.max(now);
+        }
+        self.set_skew(self.skew.saturating_add(lots), now);
     }
 
     /// Funding at a moment; the skew that holds on is integrated from there.

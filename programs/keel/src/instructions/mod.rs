@@ -12,6 +12,7 @@ pub mod create_pool;
 pub mod delegate;
 pub mod deleverage;
 pub mod deposit;
+pub mod exit_position;
 pub mod liquidate;
 pub mod order;
 pub mod provide_liquidity;
@@ -20,6 +21,7 @@ pub mod request_provide;
 pub mod request_redeem;
 pub mod resolve_bankruptcy;
 pub mod set_name;
+pub mod settle_pnl;
 pub mod take_over;
 pub mod take_strays;
 pub mod update_prices;
@@ -29,5 +31,5 @@ pub mod withdraw;
 // Every instruction has its `handler`; nobody calls one without naming its module.
 #[allow(ambiguous_glob_reexports)]
 pub use {
-    cancel_provide::*, cancel_redeem::*, check_conservation::*, close_margin_account::*, create_bank::*, create_group::*, create_margin_account::*, create_market::*, create_pool::*, delegate::*, deleverage::*, deposit::*, liquidate::*, order::*, provide_liquidity::*, redeem_liquidity::*, request_provide::*, request_redeem::*, resolve_bankruptcy::*, set_name::*, take_over::*, take_strays::*, update_prices::*, view_margin::*, withdraw::*,
+    cancel_provide::*, cancel_redeem::*, check_conservation::*, close_margin_account::*, create_bank::*, create_group::*, create_margin_account::*, create_market::*, create_pool::*, delegate::*, deleverage::*, deposit::*, exit_position::*, liquidate::*, order::*, provide_liquidity::*, redeem_liquidity::*, request_provide::*, request_redeem::*, resolve_bankruptcy::*, set_name::*, settle_pnl::*, take_over::*, take_strays::*, update_prices::*, view_margin::*, withdraw::*,
 };

@@ -2,14 +2,14 @@
 
 use anchor_lang::prelude::*;
 use keel_risk::{
-    Amended, Authority, Health, Intent, LegFill, Lots, Order, OrderBuffers, OrderTerms, Parties,
-    PositionLeg, Scratch, Spent, plan_delegated, plan_order,
+    Amended, AuctionClock, Authority, Health, Intent, LegFill, Lots, Order, OrderBuffers,
+    OrderTerms, Parties, PositionLeg, Scratch, Spent, plan_delegated, plan_order,
 };
 use keel_state::{BookView, MarginAccount, MarginKind, Market, Pool, RiskBook, Workspace};
 
 use crate::errors::{KeelError, Merits};
 use crate::events::Filled;
-use crate::load;
+use crate::load::{self, MarginRefMut};
 
 /// Most legs of one order.
 pub const MAX_LEGS: usize = 8;
@@ -45,23 +45,24 @@ pub struct Trade<'info> {
     pub pool: AccountLoader<'info, Pool>,
     #[account(mut)]
     pub pool_margin: AccountLoader<'info, MarginAccount>,
+    /// Given to pay whoever referred the trader his part of the fee.
+    #[account(mut)]
+    pub referrer: Option<AccountLoader<'info, MarginAccount>>,
     // Remaining accounts: one writable market per leg.
 }
 
 impl Trade<'_> {
     /// Checked in the attributes: authority (signer), risk_book, pool_margin (the pool's). Here: the
-    /// authority is the owner or the delegate, and as which it signs; taker and maker differ (Anchor's
-    /// duplicate check skips loaders). In `load`: groups and markets.
+    /// authority is the owner or the delegate, and as which it signs; taker, maker and referrer differ
+    /// (Anchor's duplicate check skips loaders), the referrer is the margin account's. In `load`: groups
+    /// and markets.
     fn validate(&self, args: &OrderArgs, now: i64) -> Result<Authority> {
         let account = self.margin.load()?;
         let authority = account
             .authority_of(self.authority.key)
             .ok_or(KeelError::NotOwner)?;
-        require_keys_neq!(
-            self.margin.key(),
-            self.pool_margin.key(),
-            KeelError::SameAccount
-        );
+        let (taker, maker) = (self.margin.key(), self.pool_margin.key());
+        require_keys_neq!(taker, maker, KeelError::SameAccount);
         require!(
             (1..=MAX_LEGS).contains(&args.legs.len()),
             KeelError::WrongLegCount
@@ -73,6 +74,12 @@ impl Trade<'_> {
         );
         if let Some(expected) = args.expected_seq {
             require_eq!(account.seq, expected, KeelError::SequenceChanged);
+        }
+        if let Some(referrer) = &self.referrer {
+            let key = referrer.key();
+            require_keys_eq!(key, account.referrer, KeelError::WrongReferrer);
+            require_keys_neq!(key, taker, KeelError::SameAccount);
+            require_keys_neq!(key, maker, KeelError::SameAccount);
         }
         Ok(authority)
     }
@@ -87,25 +94,19 @@ pub fn handler<'info>(
     let now = Clock::get()?.unix_timestamp;
     let authority = accounts.validate(&args, now)?;
     let book = accounts.risk_book.load()?;
-    let mut taker = load::margin_mut(&accounts.margin, &book)?;
-    let mut maker = load::margin_mut(&accounts.pool_margin, &book)?;
+    let mut sides = Sides::load(accounts, &book)?;
     let markets = load::markets(ctx.remaining_accounts, &book, args.legs.len())?;
-    for market in &markets {
-        let mut market = market.load_mut()?;
-        taker.touch(&mut market);
-        maker.touch(&mut market);
-    }
 
     let view = BookView::new(&book, now);
-    let orders = orders(&args, intent, &markets, &taker, &maker)?;
+    let orders = sides.orders(&args, intent, &markets, &view)?;
     let mut legs = Legs::for_orders(&orders);
-    let mut workspace = Workspace::for_account(&maker.view());
+    let mut workspace = Workspace::for_account(&sides.maker.view());
 
     let outcome = plan_order(
         &view,
         &Parties {
-            taker: &taker.view(),
-            maker: &maker.view(),
+            taker: &sides.taker.view(),
+            maker: &sides.maker.view(),
         },
         &orders,
         OrderTerms {
@@ -118,23 +119,22 @@ pub fn handler<'info>(
     )
     .merits()?;
     let scratch = &mut workspace.scratch();
-    let spent = spend(authority, &view, &taker, &legs, now, scratch)?;
+    let spent = spend(authority, &view, &sides.taker, &legs, scratch)?;
 
-    taker.edit().apply_positions(&legs.taker);
+    sides.apply(&legs, outcome.taker_maintained);
     if let Some(spent) = spent {
-        taker.edit().account().apply_spent(spent);
+        sides.taker.edit().account().apply_spent(spent);
     }
-    maker.edit().apply_positions(&legs.maker);
-    for (market, fill) in markets.iter().zip(&legs.fills) {
+    for (market, (order, fill)) in markets.iter().zip(orders.iter().zip(&legs.fills)) {
         let mut market = market.load_mut()?;
-        market.apply_fill(&fill.plan);
+        market.apply_leg(fill, order.size, now);
         market.invariant().map_err(KeelError::from)?;
     }
 
     let report = Report {
         accounts,
         client_id: args.client_id,
-        seq: taker.account().seq,
+        seq: sides.taker.account().seq,
         initial: outcome.taker_initial,
     };
     for ((order, fill), market) in orders.iter().zip(&legs.fills).zip(&markets) {
@@ -149,9 +149,8 @@ pub fn handler<'info>(
 fn spend(
     authority: Authority,
     view: &BookView,
-    taker: &load::MarginRefMut,
+    taker: &MarginRefMut,
     legs: &Legs,
-    now: i64,
     scratch: &mut Scratch,
 ) -> Result<Option<Spent>> {
     if authority == Authority::Owner {
@@ -164,7 +163,7 @@ fn spend(
         positions: &legs.taker,
     };
     let (grant, fills) = (taker.account().grant(), &legs.fills);
-    let spent = plan_delegated(view, &after, &grant, fills, now, scratch);
+    let spent = plan_delegated(view, &after, &grant, fills, view.now(), scratch);
     spent.merits().map(Some)
 }
 
@@ -193,44 +192,105 @@ impl Legs {
     }
 }
 
-/// What the pure plan needs of each leg: its market's terms and where both sides hold it. An isolated
-/// account opens nothing outside its markets.
-fn orders(
-    args: &OrderArgs,
-    intent: Intent,
-    markets: &[AccountLoader<Market>],
-    taker: &load::MarginRefMut,
-    maker: &load::MarginRefMut,
-) -> Result<Vec<Order>> {
-    let mut orders: Vec<Order> = Vec::with_capacity(args.legs.len());
-    for (leg, market) in args.legs.iter().zip(markets) {
-        let market = market.load()?;
-        require!(
-            intent == Intent::Close || taker.account().may_hold(market.index),
-            KeelError::NotInMarkets
-        );
-        let taker_slot = taker
-            .view()
-            .position_slot(market.index, |slot| {
-                orders.iter().all(|order| order.taker_slot != slot)
-            })
-            .ok_or(KeelError::NoFreePositionSlot)?;
-        let maker_slot = maker
-            .view()
-            .position_slot(market.index, |slot| {
-                orders.iter().all(|order| order.maker_slot != slot)
-            })
-            .ok_or(KeelError::NoFreePositionSlot)?;
-        orders.push(Order {
-            instrument: market.index,
-            size: Lots(leg.size),
-            limit_price: leg.limit_price,
-            taker_slot,
-            maker_slot,
-            market: market.terms(),
-        });
+/// The accounts whose positions an order changes.
+struct Sides<'a> {
+    taker: MarginRefMut<'a>,
+    maker: MarginRefMut<'a>,
+    referrer: Option<MarginRefMut<'a>>,
+    /// Where the referrer's part of each leg's fee goes, and its instrument.
+    referrals: Vec<(usize, u8)>,
+}
+
+impl<'a> Sides<'a> {
+    fn load(accounts: &'a Trade<'_>, book: &'a RiskBook) -> Result<Self> {
+        Ok(Self {
+            taker: load::margin_mut(&accounts.margin, book)?,
+            maker: load::margin_mut(&accounts.pool_margin, book)?,
+            referrer: match &accounts.referrer {
+                Some(referrer) => Some(load::margin_mut(referrer, book)?),
+                None => None,
+            },
+            referrals: Vec::new(),
+        })
     }
-    Ok(orders)
+
+    /// What the pure plan needs of each leg: its market's terms and where both sides hold it, brought
+    /// up to date. An isolated account opens nothing outside its markets.
+    fn orders(
+        &mut self,
+        args: &OrderArgs,
+        intent: Intent,
+        markets: &[AccountLoader<Market>],
+        view: &BookView,
+    ) -> Result<Vec<Order>> {
+        let mut orders: Vec<Order> = Vec::with_capacity(args.legs.len());
+        for (leg, market) in args.legs.iter().zip(markets) {
+            let mut market = market.load_mut()?;
+            let index = market.index;
+            require!(
+                intent == Intent::Close || self.taker.account().may_hold(index),
+                KeelError::NotInMarkets
+            );
+            let free = |slot| orders.iter().all(|order: &Order| order.taker_slot != slot);
+            let taker_slot = self.taker.view().position_slot(index, free);
+            let taker_slot = taker_slot.ok_or(KeelError::NoFreePositionSlot)?;
+            let free = |slot| orders.iter().all(|order: &Order| order.maker_slot != slot);
+            let maker_slot = self.maker.view().position_slot(index, free);
+            let maker_slot = maker_slot.ok_or(KeelError::NoFreePositionSlot)?;
+
+            self.taker.edit().touch(taker_slot, &mut market);
+            let maker = self.maker.edit();
+            maker.touch_pool(maker_slot, &mut market, view.now());
+            orders.push(Order {
+                instrument: index,
+                size: Lots(leg.size),
+                limit_price: leg.limit_price,
+                taker_slot,
+                maker_slot,
+                referred: self.refer(&mut market),
+                market: market.terms(view),
+            });
+        }
+        Ok(orders)
+    }
+
+    /// Whether a referrer is there and has a slot for a market's quote; without one the market keeps
+    /// his part.
+    fn refer(&mut self, market: &mut Market) -> bool {
+        let Some(referrer) = &mut self.referrer else {
+            return false;
+        };
+        let referrals = &self.referrals;
+        let slot = referrer.view().referral_slot(market.index, |slot| {
+            referrals.iter().all(|(taken, _)| *taken != slot)
+        });
+        if let Some(slot) = slot {
+            referrer.edit().touch(slot, market);
+            self.referrals.push((slot, market.index));
+        }
+        slot.is_some()
+    }
+
+    fn apply(&mut self, legs: &Legs, maintained: bool) {
+        self.taker.edit().apply_positions(&legs.taker);
+        self.maker.edit().apply_positions(&legs.maker);
+        if maintained && self.taker.account().liquidation_started != 0 {
+            self.taker.edit().apply_clock(AuctionClock::STOPPED);
+        }
+        let Some(referrer) = &mut self.referrer else {
+            return;
+        };
+        for (slot, instrument) in &self.referrals {
+            let leg = legs
+                .taker
+                .iter()
+                .position(|(_, leg)| leg.instrument == *instrument);
+            if let Some(fill) = leg.and_then(|leg| legs.fills.get(leg)) {
+                let referral = fill.fees.referral;
+                referrer.edit().apply_referral(*slot, *instrument, referral);
+            }
+        }
+    }
 }
 
 /// What all of an order's events have in common.
@@ -253,7 +313,10 @@ impl Report<'_, '_> {
             client_id: self.client_id,
             size: order.size.0,
             amount: fill.amount.0,
-            fee: fill.plan.fee.0,
+            impact: fill.impact.0,
+            fee_maker: fill.fees.maker.0,
+            fee_referral: fill.fees.referral.0,
+            fee_market: fill.fees.market.0,
             price: asset.lot_price,
             price_conf: asset.conf,
             price_age_s: view.age_s(asset),
