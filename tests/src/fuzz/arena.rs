@@ -591,9 +591,9 @@ fn config(tokens: &[Token]) -> GroupConfig {
         let mut market = config.markets[2].clone();
         market.symbol = format!("{}-PERP", LISTINGS[number].symbol);
         market.token = number;
-        // A premium of up to 1%, ten times as steep.
+        // A premium of up to 0.2%, four times as steep.
         market.open_interest_cap = 50_000_000;
-        market.skew_scale = 5_000_000_000;
+        market.skew_scale = 25_000_000_000;
         config.markets.push(market);
     }
     config.pool.cooldown_in_s = COOLDOWN_IN_S;
