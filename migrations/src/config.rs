@@ -59,6 +59,26 @@ pub struct TokenConfig {
     pub maint_liab_weight: u32,
     pub init_liab_weight: u32,
     pub deposit_cap: u64,
+    pub lending: LendingConfig,
+    /// What the operator gives to the bank's insurance, native units; the quote's serves the group.
+    pub insurance: u64,
+}
+
+/// How a bank lends, and how fast it may be emptied. Amounts are native units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LendingConfig {
+    pub borrow_cap: u64,
+    /// Utilisation at which the curve has its kinks, and what borrowing costs a year at each of them and
+    /// when all is lent out.
+    pub curve_utilisation: [u32; 2],
+    pub curve_rate: [u32; 3],
+    /// Share of the interest that goes to the bank's insurance.
+    pub insurance_fee: u32,
+    /// Net outflow of a day, over the least deposits; and in any case so much.
+    pub outflow_share: u32,
+    pub outflow_floor: u64,
+    /// Deposits beyond which the Initial weight shrinks; 0 for never.
+    pub weight_scale_start: u64,
 }
 
 /// A perpetual on the asset of the token at `token` in the configuration.
@@ -80,6 +100,8 @@ pub struct MarketConfig {
     pub age_share: u32,
     pub insurance_multiple: u32,
     pub backstop_pool: u16,
+    /// What the operator gives to the market's insurance, atoms.
+    pub insurance: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -126,9 +148,9 @@ impl GroupConfig {
             id,
             tokens: vec![
                 quote(usdc),
-                collateral(sol_asset(), sol),
-                collateral(btc_asset(), btc),
-                collateral(eth_asset(), eth),
+                collateral(sol_asset(), sol, 10_000_000_000_000),
+                collateral(btc_asset(), btc, 2_000_000_000),
+                collateral(eth_asset(), eth, 40_000_000_000),
             ],
             markets: vec![
                 perpetual("SOL-PERP", 1),
@@ -206,11 +228,29 @@ fn quote(token: Token) -> TokenConfig {
         init_asset_weight: 1_000_000,
         maint_liab_weight: 1_000_000,
         init_liab_weight: 1_000_000,
-        ..collateral(asset, token)
+        insurance: 50_000_000_000,
+        lending: LendingConfig {
+            weight_scale_start: 0,
+            ..lending(MILLION.unsigned_abs())
+        },
+        ..collateral(asset, token, MILLION.unsigned_abs())
     }
 }
 
-fn collateral(asset: AssetConfig, token: Token) -> TokenConfig {
+/// The standard terms of a bank, `million` being native units worth about a million dollars.
+fn lending(million: u64) -> LendingConfig {
+    LendingConfig {
+        borrow_cap: 1 << 60,
+        curve_utilisation: [800_000, 900_000],
+        curve_rate: [50_000, 200_000, 1_000_000],
+        insurance_fee: 100_000,
+        outflow_share: 150_000,
+        outflow_floor: million,
+        weight_scale_start: million.saturating_mul(50),
+    }
+}
+
+fn collateral(asset: AssetConfig, token: Token, million: u64) -> TokenConfig {
     TokenConfig {
         asset,
         token,
@@ -219,6 +259,8 @@ fn collateral(asset: AssetConfig, token: Token) -> TokenConfig {
         maint_liab_weight: 1_050_000,
         init_liab_weight: 1_100_000,
         deposit_cap: 1 << 60,
+        lending: lending(million),
+        insurance: 0,
     }
 }
 
@@ -241,6 +283,7 @@ fn perpetual(symbol: &str, token: usize) -> MarketConfig {
         age_share: 1_000_000,
         insurance_multiple: 0,
         backstop_pool: 0,
+        insurance: 100_000_000_000,
     }
 }
 
@@ -285,10 +328,10 @@ impl AssetConfig {
     }
 }
 
-/// A symbol in sixteen bytes, cut or padded with zeros.
-pub fn padded(symbol: &str) -> [u8; 16] {
-    let mut out = [0; 16];
-    for (slot, byte) in out.iter_mut().zip(symbol.bytes()) {
+/// A symbol or a name in so many bytes, cut or padded with zeros.
+pub fn padded<const N: usize>(text: &str) -> [u8; N] {
+    let mut out = [0; N];
+    for (slot, byte) in out.iter_mut().zip(text.bytes()) {
         *slot = byte;
     }
     out

@@ -6,7 +6,9 @@
 mod config;
 pub mod m0001_create_group;
 
-pub use config::{AssetConfig, GroupConfig, MarketConfig, PoolConfig, TokenConfig, feeds};
+pub use config::{
+    AssetConfig, GroupConfig, LendingConfig, MarketConfig, PoolConfig, TokenConfig, feeds,
+};
 
 use keel_sdk::{Instruction, Pubkey};
 

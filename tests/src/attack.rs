@@ -100,6 +100,8 @@ impl World {
         let config = GroupConfig::standard(id, usdc, sol, btc, eth);
         let operator = self.operator(book);
         let key = keypair(10_000 + id);
+        let needed = m0001_create_group::insurance_needed(&config, 0);
+        self.give(self.admin.pubkey(), Asset::Usdc, needed);
         for step in m0001_create_group::steps(&config, &operator)
             .into_iter()
             .take(steps)
@@ -134,6 +136,13 @@ impl World {
             maint_liab_weight: 1_050_000,
             init_liab_weight: 1_100_000,
             deposit_cap: 1 << 60,
+            borrow_cap: 1 << 60,
+            curve_utilisation: [800_000, 900_000],
+            curve_rate: [50_000, 200_000, 1_000_000],
+            insurance_fee: 100_000,
+            outflow_share: 150_000,
+            outflow_floor: 1 << 50,
+            weight_scale_start: 0,
         }
     }
 

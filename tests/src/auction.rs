@@ -75,15 +75,11 @@ impl World {
         self.vm.measure("take_over", take, &[&bidder.key])
     }
 
-    /// The fixed part of a margin account.
-    pub fn margin_account(&self, margin: &Pubkey) -> MarginAccount {
-        let data = self.data(margin);
-        *decode::account::<MarginAccount>(&data).expect("a margin account")
-    }
-
     /// Live time at which an account's auction began; 0 while there is none.
     pub fn auction_started(&self, margin: &Pubkey) -> u64 {
-        self.margin_account(margin).liquidation_started
+        let data = self.data(margin);
+        let account = decode::account::<MarginAccount>(&data).expect("a margin account");
+        account.liquidation_started
     }
 
     /// Keeps prices coming for so many seconds, one update every ten.

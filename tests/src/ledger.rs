@@ -24,10 +24,12 @@ pub struct Places {
 }
 
 impl Places {
-    /// Those of a world with these traders' accounts.
+    /// Those of a world with these traders' accounts; the operator's is there too.
     pub fn of(world: &World, traders: &[Pubkey]) -> Self {
         let mints = Asset::ALL.map(|asset| world.token(asset).mint);
-        Self::new(&world.keys.group, &mints, world.pool, traders)
+        let mut margins = traders.to_vec();
+        margins.extend(world.operator_margin());
+        Self::new(&world.keys.group, &mints, world.pool, &margins)
     }
 
     /// Those of a group with a market on every token but the first.

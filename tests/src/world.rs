@@ -9,7 +9,7 @@ use solana_account::Account;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
-use crate::operator::{create_book_account, signers};
+use crate::operator::{create_book_account, fund_insurance, signers};
 use crate::prices::PriceUpdate;
 use crate::tokens::{amount, classic, mint_account_of, token_account_of};
 use crate::vm::{Failure, Sent, Vm, keypair};
@@ -134,6 +134,7 @@ impl World {
         };
         let keys = m0001_create_group::keys(&config, &operator);
         create_book_account(&mut vm, book.pubkey());
+        fund_insurance(&mut vm, &config, admin.pubkey());
         for step in m0001_create_group::steps(&config, &operator) {
             let signers = signers(&step.signers, &admin, &book);
             vm.send(&step.instructions, &signers)
@@ -154,6 +155,12 @@ impl World {
 
     pub fn token(&self, asset: Asset) -> Token {
         self.tokens[asset as usize]
+    }
+
+    /// The margin account out of which the migration insured the markets, if it did.
+    pub fn operator_margin(&self) -> Option<Pubkey> {
+        let margin = address::margin_account(&self.keys.group, &self.admin.pubkey(), 0);
+        self.vm.account(&margin).map(|_| margin)
     }
 
     /// The feed that an asset's primary source names.

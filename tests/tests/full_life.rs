@@ -272,6 +272,7 @@ async fn make_group() -> Result<Chain> {
         &keel::ID,
     );
     let mut allocate = Some(allocate);
+    fund_operator(&mut chain, &admin).await?;
     for step in m0001_create_group::steps(&chain.config, &operator) {
         let mut instructions: Vec<Instruction> = allocate.take().into_iter().collect();
         instructions.extend(step.instructions);
@@ -286,6 +287,19 @@ async fn make_group() -> Result<Chain> {
     }
     chain.set_time(START + 86_400).await?;
     Ok(chain)
+}
+
+/// What the migration's last steps give to insurance, in the administrator's wallet.
+async fn fund_operator(chain: &mut Chain, admin: &Keypair) -> Result<()> {
+    let (payer, token) = (chain.context.payer.pubkey(), chain.token(Asset::Usdc));
+    let wallet = token.account_of(&admin.pubkey());
+    let needed = m0001_create_group::insurance_needed(&chain.config, 0);
+    let make = [
+        create_associated_token_account(&payer, &admin.pubkey(), &token.mint, &token.program),
+        spl::mint_to(&token.program, &token.mint, &wallet, &payer, &[], needed)?,
+    ];
+    chain.done("the operator's wallet", &make, &[]).await?;
+    Ok(())
 }
 
 /// A funded key with a margin account and `usdc` whole USDC in its wallet.
@@ -353,7 +367,8 @@ async fn check_books(chain: &mut Chain, traders: &[&Keypair]) -> Result<()> {
         "{returned:?}"
     );
 
-    let margins: Vec<Pubkey> = (traders.iter())
+    let operator = keypair(2);
+    let margins: Vec<Pubkey> = (traders.iter().copied().chain([&operator]))
         .map(|key| chain.trade_keys(key).margin)
         .collect();
     let pool = address::pool(&chain.keys.group, 0);

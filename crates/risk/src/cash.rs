@@ -1,13 +1,13 @@
-//! Deposits, withdrawals and liquidity: tokens in and out of one balance, as plans.
+//! Deposits and liquidity: tokens into one balance, as plans. What leaves is in [`crate::withdrawal`].
 
 use crate::book::{Amended, BalanceLeg, Book, Legs};
 use crate::error::RiskError;
-use crate::fitness::{require_pool_prices, require_withdrawal_prices};
+use crate::fitness::require_pool_prices;
 use crate::limits::MAX_BANK_TOTAL;
 use crate::margin::Scratch;
-use crate::margin::{self, Assessment, InitialTerms, exposed_assets};
+use crate::margin::{self, exposed_assets};
 use crate::pool::{PoolTerms, provide_shares, share_price};
-use crate::shares::{amount, credited, deposit_amount, shares_for_withdrawal};
+use crate::shares::{amount, borrow_amount, credited};
 use crate::units::{Atoms, Index48, Native, Shares};
 
 /// What a bank's ledger says to a plan. Totals and caps are native units.
@@ -34,8 +34,9 @@ pub struct CashPlan {
 /// Credits `received` native units: they repay what the balance owes first, and the rest is a
 /// deposit, in shares, floor: the rounding stays with the bank as dust.
 ///
-/// Open in every price state (margin-spec 2.6). Errors: `TooLarge` beyond what a balance may hold
-/// (1.6), `DepositCap` beyond the bank's cap, `TooManyAssets` beyond eight assets.
+/// Open in every price state (margin-spec 2.6); the cap bounds deposits, not repayments. Errors:
+/// `TooLarge` beyond what a balance may hold (1.6), `DepositCap` beyond the bank's cap,
+/// `TooManyAssets` beyond eight assets.
 pub fn plan_deposit<B: Book, L: Legs>(
     book: &B,
     legs: &L,
@@ -44,15 +45,17 @@ pub fn plan_deposit<B: Book, L: Legs>(
     received: u64,
 ) -> Result<CashPlan, RiskError> {
     let tokens = native(received)?;
-    let total = bank.total_deposits.saturating_add(received);
-    if total > bank.deposit_cap || total > MAX_BANK_TOTAL {
+    let before = held(legs, slot);
+    let owed = borrow_amount(before, bank.borrow_index);
+    let deposited = received.saturating_sub(owed.0.unsigned_abs());
+    let total = bank.total_deposits.saturating_add(deposited);
+    if deposited > 0 && (total > bank.deposit_cap || total > MAX_BANK_TOTAL) {
         return Err(RiskError::DepositCap {
             total,
             cap: bank.deposit_cap,
         });
     }
 
-    let before = held(legs, slot);
     let shares = credited(before, tokens, bank.deposit_index, bank.borrow_index);
     if shares.0 == i64::MAX {
         return Err(RiskError::TooLarge);
@@ -75,85 +78,6 @@ pub fn plan_deposit<B: Book, L: Legs>(
         after,
         tokens,
     })
-}
-
-/// Takes `amount` native units (`u64::MAX`: the whole deposit), burning shares, ceil.
-///
-/// An account that holds only deposits may always withdraw. Any other needs a fresh or a stale price of
-/// every asset that it is exposed to, is judged at the bounds that are worse for it where a price is in
-/// doubt (2.6), and must end with both healths at zero or above, positive results counting nothing
-/// (4.3, 5.7).
-///
-/// Errors: `NothingToWithdraw`, `InsufficientDeposit`, `PriceUnfit`, `BelowInitial`.
-pub fn plan_withdraw<B: Book, L: Legs>(
-    book: &B,
-    legs: &L,
-    slot: usize,
-    bank: BankTerms,
-    amount: u64,
-    scratch: &mut Scratch<'_>,
-) -> Result<(CashPlan, Assessment), RiskError> {
-    let before = held(legs, slot);
-    let available = deposit_amount(before, bank.deposit_index);
-    if available.0 <= 0 {
-        return Err(RiskError::NothingToWithdraw);
-    }
-    let tokens = match amount {
-        u64::MAX => available,
-        amount => native(amount)?,
-    };
-    if tokens.0 > available.0 {
-        return Err(RiskError::InsufficientDeposit {
-            available: available.0,
-            asked: tokens.0,
-        });
-    }
-
-    let burned = match amount {
-        u64::MAX => before,
-        _ => shares_for_withdrawal(tokens, bank.deposit_index),
-    };
-    let after = BalanceLeg {
-        rate: bank.rate,
-        shares: Shares(before.0 - burned.0),
-    };
-    let changed = [(slot, after)];
-    let amended = Amended {
-        base: legs,
-        balances: &changed,
-        positions: &[],
-    };
-    let assessment = judge_withdrawal(book, &amended, scratch)?;
-
-    let plan = CashPlan {
-        slot,
-        before,
-        after,
-        tokens: Native(-tokens.0),
-    };
-    Ok((plan, assessment))
-}
-
-fn judge_withdrawal<B: Book, L: Legs>(
-    book: &B,
-    legs: &L,
-    scratch: &mut Scratch<'_>,
-) -> Result<Assessment, RiskError> {
-    let terms = InitialTerms::WITHDRAWAL;
-    if !owes(legs) {
-        return Ok(margin::both(book, legs, terms, scratch));
-    }
-    require_withdrawal_prices(book, legs)?;
-
-    let assessment = margin::both(book, legs, terms, scratch);
-    let (initial, maintenance) = (assessment.initial.health(), assessment.maintenance.health());
-    if initial.0 < 0 || maintenance.0 < 0 {
-        return Err(RiskError::BelowInitial {
-            equity: assessment.initial.equity,
-            requirement: assessment.initial.requirement,
-        });
-    }
-    Ok(assessment)
 }
 
 /// Whether an account holds anything besides deposits: a borrow, a size, or a negative result.
@@ -236,11 +160,11 @@ pub(crate) fn equity_after(before: Atoms, cash: &CashPlan, bank: &BankTerms) -> 
     Atoms(before.0.saturating_add(moved))
 }
 
-fn held<L: Legs>(legs: &L, slot: usize) -> Shares {
+pub(crate) fn held<L: Legs>(legs: &L, slot: usize) -> Shares {
     legs.balance(slot).map_or(Shares(0), |leg| leg.shares)
 }
 
-fn native(amount: u64) -> Result<Native, RiskError> {
+pub(crate) fn native(amount: u64) -> Result<Native, RiskError> {
     i64::try_from(amount)
         .map(Native)
         .map_err(|_| RiskError::TooLarge)

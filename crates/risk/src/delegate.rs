@@ -2,7 +2,7 @@
 //! within a budget of notional that refills as a leaky bucket, while the account's equity is above a
 //! floor. Nothing here reads a calendar: a budget of calendar days is spent twice around midnight.
 
-use crate::book::{Book, Legs};
+use crate::book::{Book, Legs, QUOTE_RATE};
 use crate::cash::CashPlan;
 use crate::error::RiskError;
 use crate::fitness::require_prices;
@@ -185,8 +185,11 @@ fn spend(grant: &Grant, asked: u64, now: i64) -> Result<Spent, RiskError> {
 }
 
 /// What tokens of a bank are worth at the mark, positive into the account, ceil, as a delegate's floor
-/// counts them: it is never lower for having been rounded.
+/// counts them: it is never lower for having been rounded. The quote is worth 1 (2.7).
 pub fn token_value<B: Book>(book: &B, rate: u8, tokens: Native) -> Atoms {
+    if rate == QUOTE_RATE {
+        return Atoms(tokens.0);
+    }
     let asset = book.asset(book.rate(rate).asset);
     value_ceil(Lots(tokens.0), asset.native_price)
 }

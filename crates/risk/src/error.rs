@@ -59,7 +59,7 @@ pub enum RiskError {
     DepositCap { total: u64, cap: u64 },
     /// The account has no deposit of this bank.
     NothingToWithdraw,
-    /// The deposit is smaller than what was asked: ask for less.
+    /// The deposit, less what a ticket claims of it, is smaller than what was asked: ask for less.
     InsufficientDeposit { available: i64, asked: i64 },
 
     /// The pool has shares but no equity: wait until it is resolved.
@@ -146,6 +146,18 @@ pub enum RiskError {
     },
     /// More would leave the bank today than may: take less, or queue.
     OutflowCap { available: u64, asked: u64 },
+    /// Too little of the bank is not lent out or claimed by tickets: take less, or wait.
+    InsufficientLiquidity { available: u64, asked: u64 },
+    /// The bank lends no more: borrow less, or wait.
+    BorrowCap { total: u64, cap: u64 },
+    /// The quote is too far off its peg: no borrow of another token grows.
+    BorrowsStopped,
+    /// What is published of a bank or a market is too old for new risk: accrue it first.
+    AccrualTooOld { age_s: i64, limit_s: i64 },
+    /// A bankrupt account of the bank is not resolved yet: nothing leaves it until then.
+    BankHalted,
+    /// The account has a ticket already, or a lapsed one of another bank: use it, or give it up.
+    TicketOpen { bank: u8, ready: i64 },
     /// The delegate's grant has run out: the owner may grant anew.
     GrantExpired { expiry: i64 },
     /// The delegate may not trade this market: the owner may, or grant it.
@@ -171,8 +183,6 @@ pub enum RiskError {
     NothingMissing,
     /// The account still owes lenders, who come first: resolve its borrows' banks (8.6).
     LendersFirst { owed: u64 },
-    /// The market's funding was not brought to now for too long: let anyone accrue, then try again.
-    AccrualTooOld { age_s: u32, most_s: u32 },
     /// The pool takes this close: send it as an ordinary one.
     PoolTakesIt,
 }

@@ -1,7 +1,7 @@
 //! Whether the prices behind an account are good enough for what is asked (margin-spec 2.6, 2.8): what
 //! the matrix of [`treatment`] means for plans. An asset without exposure blocks nothing.
 
-use crate::book::{Book, Legs, PriceQuality};
+use crate::book::{Book, Legs, PriceQuality, QUOTE_ASSET};
 use crate::error::RiskError;
 use crate::margin::exposed_assets;
 use crate::price::{Action, Tier, Treatment, permits, treatment};
@@ -43,6 +43,22 @@ pub fn require_withdrawal_prices<B: Book, L: Legs>(book: &B, legs: &L) -> Result
             _ => quality.age_s <= quality.max_age_withdrawal_s,
         },
     )
+}
+
+/// Whether funding accrues at an asset's price: not at a stale one (2.6).
+#[must_use]
+pub const fn permits_funding(tier: Tier) -> bool {
+    permits(Action::Settle, tier)
+}
+
+/// Refuses a borrow of a token to grow while its own price is stale or missing: whoever knows where
+/// the market went would take it at the old price (2.6). The quote needs none. Error: `PriceUnfit`.
+pub fn require_borrow_price<B: Book>(book: &B, asset: u8) -> Result<(), RiskError> {
+    let quality = book.quality(asset);
+    if asset != QUOTE_ASSET && quality.tier >= Tier::Stale {
+        return Err(unfit(asset, &quality));
+    }
+    Ok(())
 }
 
 /// Refuses a provision or a redemption unless each asset of the pool's positions has a print that is

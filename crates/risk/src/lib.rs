@@ -9,8 +9,10 @@
 //! - [`options`]: series between refreshes, volatility, settlement, listing (5.8, 6.3, 6.4).
 //! - [`ledger`]: what banks and markets owe, and how a plan changes it (I1 to I3).
 //! - [`fitness`]: which prices serve which plan (2.6).
-//! - [`quote`]: what a pool asks (10.1); [`fill`], [`order`], [`exit`], [`cash`], [`pool`],
-//!   [`redeem`], [`failure`]: plans, each a delta that is judged before it is applied (5.7, 8, 10).
+//! - [`quote`]: what a pool asks (10.1); [`fill`], [`order`], [`exit`], [`cash`], [`withdrawal`],
+//!   [`settle`], [`pool`], [`redeem`], [`failure`]: plans, each a delta that is judged before it is
+//!   applied (5.7, 7.4, 8, 10).
+//! - [`outflow`], [`ticket`]: how fast a bank may be emptied (7.5).
 //! - [`delegate`]: what an owner lets another key trade (11).
 //! - [`outlook`]: buying power, liquidation prices, projected margin, for clients (5.10).
 //!
@@ -44,7 +46,9 @@ pub mod redeem;
 pub mod risk_array;
 pub mod settle;
 pub mod shares;
+pub mod ticket;
 pub mod units;
+pub mod withdrawal;
 
 pub use book::*;
 pub use carry::*;
@@ -67,4 +71,6 @@ pub use quote::*;
 pub use redeem::*;
 pub use settle::*;
 pub use shares::*;
+pub use ticket::*;
 pub use units::*;
+pub use withdrawal::*;

@@ -325,8 +325,8 @@ fn check_open_interest(
 fn check_accrual(market: &MarketTerms) -> Result<(), RiskError> {
     if market.accrual_age_s > MAX_ACCRUAL_AGE_S {
         return Err(RiskError::AccrualTooOld {
-            age_s: market.accrual_age_s,
-            most_s: MAX_ACCRUAL_AGE_S,
+            age_s: i64::from(market.accrual_age_s),
+            limit_s: i64::from(MAX_ACCRUAL_AGE_S),
         });
     }
     Ok(())

@@ -1,7 +1,8 @@
-//! Balances: shares of a bank at its index (margin-spec 4.1). A round trip never gains.
+//! Balances: shares of a bank at its index (margin-spec 4.1). A round trip never gains. And what many
+//! of them weigh (4.4).
 
-use crate::num::{mul_index, positive};
-use crate::units::{Index48, Native, Shares};
+use crate::num::{mul_div_floor, mul_index, positive};
+use crate::units::{Index48, Native, Ppm, Shares};
 
 /// Native units of deposited shares, floor; saturates. Negative shares count as none.
 #[must_use]
@@ -119,4 +120,15 @@ pub const fn debited(
     let owed = if shares.0 < 0 { shares.0 } else { 0 };
     let lacking = Native(amount.0.saturating_sub(held.0));
     Shares(owed.saturating_sub(shares_for_borrow(lacking, borrow_index).0))
+}
+
+/// A deposit's weight in Initial where a bank holds much (4.4): beyond `start` native units of deposits
+/// it is scaled by `start / total`, floor. A start of 0 never scales.
+#[must_use]
+pub fn scaled_weight(weight: Ppm, total: u64, start: u64) -> Ppm {
+    if start == 0 || total <= start {
+        return weight;
+    }
+    let scaled = mul_div_floor(u64::from(weight.0), start, total);
+    Ppm(scaled.unwrap_or(0) as u32)
 }

@@ -45,14 +45,17 @@ account! {
         insurance_fee: u32,
         outflow_share: u32,
         padding1: u32,
-        /// Leaky bucket of net outflow, native units.
+        /// Leaky bucket of net outflow, native units, tickets included (7.5).
         outflow_level: u64,
-        outflow_capacity: u64,
+        /// The buckets hold at least this together, native units.
+        outflow_floor: u64,
         outflow_updated: i64,
+        /// The least deposits of the day that runs, native units, and when it began.
         least_deposits: u64,
         least_deposits_since: i64,
-        next_ticket: u64,
-        served_ticket: u64,
+        /// The bucket for small withdrawals, native units.
+        small_level: u64,
+        small_updated: i64,
         /// Growth of borrows per second since `last_accrual`, 64 fractional bits.
         borrow_rate: u64,
         /// Growth that is too little for the indices yet, 64 fractional bits.
@@ -60,7 +63,7 @@ account! {
         /// What the insurance paid for losses in its window.
         insurance_used: u64,
         insurance_window_start: i64,
-        /// The least deposits of the window before: the least of 24 h is the lesser of both.
+        /// The least deposits of the day before: the least of 24 h is the lesser of both, or more.
         least_deposits_before: u64,
         /// Deposits, native units, beyond which the Initial weight shrinks; 0 for never (4.4).
         weight_scale_start: u64,
@@ -71,8 +74,10 @@ account! {
         /// The Initial weight of deposits before scaling, ppm.
         init_asset_weight: u32,
         padding2: u32,
-        spare: [u8; 248],
+        /// When the last of those tickets lapses.
+        queue_ends: i64,
+        spare: [u8; 240],
     }
 }
 
-offsets!(Bank { group = 8, vault = 72, deposit_shares = 136, tracked = 176, deposit_cap = 208, borrow_rate = 312, spare = 384, });
+offsets!(Bank { group = 8, vault = 72, deposit_shares = 136, tracked = 176, deposit_cap = 208, borrow_rate = 312, spare = 392, });

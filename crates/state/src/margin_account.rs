@@ -93,7 +93,7 @@ account! {
         /// A ticket in a bank's queue: native units, and from when they may leave; 0 for none (7.5).
         ticket_amount: u64,
         ticket_ready: i64,
-        /// What left by the rule for small withdrawals in the day that began then, atoms (7.5).
+        /// What was withdrawn in the day that began then, atoms (7.5).
         small_withdrawn: u64,
         small_window_start: i64,
         /// When a step first found a deficit that stops banks and markets; 0 for none (8.6).

@@ -115,6 +115,10 @@ impl<'a> BookView<'a> {
         self.book.sequence
     }
 
+    pub fn asset_entry(&self, asset: u8) -> &'a AssetEntry {
+        &self.book.assets[usize::from(asset)]
+    }
+
     pub fn asset_entry_of(&self, instrument: u8) -> &'a AssetEntry {
         &self.book.assets[usize::from(self.book.instruments[usize::from(instrument)].asset)]
     }

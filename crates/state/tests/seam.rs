@@ -237,7 +237,10 @@ proptest! {
     fn cash((account, bank) in (any_account(), any_bank()), amount in 1u64..1 << 40, out in any::<bool>()) {
         let mut workspace = Workspace::largest();
         let plan = if out {
-            plan_withdraw(&book(), &account.view(), 0, bank.terms(), amount, &mut workspace.scratch()).map(|(plan, _)| plan)
+            let mut exit = bank.exit(&account.fixed, stored_book(), NOW);
+            exit.terms.floor = u64::MAX;
+            let asked = Taking { slot: 0, amount, allow_borrow: false };
+            plan_withdraw(&book(), &account.view(), &exit, asked, &mut workspace.scratch()).map(|plan| plan.cash)
         } else {
             plan_deposit(&book(), &account.view(), 0, bank.terms(), amount)
         };
@@ -541,21 +544,105 @@ proptest! {
         prop_assert_eq!((entry.keep_long, entry.keep_short, entry.open_interest), (stored.keep_long, stored.keep_short, stored.open_interest_long));
     }
 
-    /// Outflow of a bank, and an account's auction clock.
+    /// Outflow of a bank and of an account, and an account's auction clock.
     #[test]
-    fn outflow_and_clock(bank in any_bank(), amount in 1u64..1 << 48, level in 0u64..1 << 40, started in any::<u64>()) {
+    fn outflow_and_clock(bank in any_bank(), amount in 1u64..1 << 36, level in 0u64..1 << 40, small in 0u64..1 << 20, started in any::<u64>()) {
         let mut bank = bank;
+        bank.outflow_share = 150_000;
+        bank.halted_until = NOW + i64::from(started % 2 == 0);
         (bank.outflow_level, bank.outflow_updated) = (level, NOW - 5_000);
-        let terms = OutflowTerms { share: Ppm(150_000), least_deposits: bank.total_deposits(), now: NOW };
-        let out = Outgoing { amount, small_used: 0, small_limit: 0 };
-        if let Ok(plan) = plan_outflow(bank.outflow(), &terms, out) {
-            bank.apply_outflow(&plan);
-            prop_assert_eq!(bank.outflow(), plan.after);
-        }
+        (bank.small_level, bank.small_updated) = (small, NOW - 5_000);
+        bank.bring_to_now(NOW);
         let mut account = rich();
+        let exit = bank.exit(&account.fixed, stored_book(), NOW);
+        prop_assert_eq!(exit.bank.halted, started % 2 == 0);
+        prop_assert_eq!(exit.bank.ledger, bank.ledger());
+        let out = Outgoing { bank: 0, amount, borrowed: 0, value: Some(Atoms(amount as i64)) };
+        let left = exit.gate.let_out(&exit.terms, out);
+        let queued = plan_ticket(exit.gate, &exit.terms, 0, u64::MAX - 1, amount);
+        for gate in [left, queued].into_iter().flatten() {
+            bank.apply_gate(&gate);
+            account.edit().apply_ticket(&gate);
+            prop_assert_eq!(bank.exit(&account.fixed, stored_book(), NOW).gate, gate);
+        }
+        let (before, terms) = (bank.outflow(), bank.outflow_terms(NOW));
+        bank.take_inflow(amount, NOW);
+        prop_assert_eq!(bank.outflow(), after_inflow(before, &terms, amount));
+
         let before = account.held();
         account.edit().apply_clock(AuctionClock { started });
         prop_assert_eq!(account.fixed.auction_clock().started, started);
         prop_assert_eq!(account.held(), before);
+    }
+
+    /// 7.5: whatever changes a bank's deposits, what it keeps of the day is never above the least of the
+    /// last 24 h.
+    #[test]
+    fn least_deposits(bank in any_bank(), changes in prop::collection::vec((0i64..50_000, -(1i64 << 40)..1 << 40), 1..12)) {
+        let mut bank = bank;
+        let (mut now, mut history) = (NOW, vec![]);
+        bank.last_accrual = NOW;
+        bank.least_deposits_since = NOW;
+        for (pause, shares) in changes {
+            now += pause;
+            bank.bring_to_now(now);
+            history.push((now, bank.total_deposits()));
+            let shares = shares.clamp(-(bank.deposit_shares as i64), 1 << 50);
+            bank.apply(&BankChange { deposits: shares, ..BankChange::default() });
+            history.push((now, bank.total_deposits()));
+            let least = history.iter().filter(|(time, _)| *time > now - 86_400).map(|(_, total)| *total).min();
+            prop_assert!(bank.outflow_terms(now).least_deposits <= least.unwrap());
+        }
+    }
+
+    /// 4.4, 7.1: a bank's copy is what its ledger says, and a second copy is nothing new.
+    #[test]
+    fn published_bank(bank in any_bank(), weight in 0u32..=1_000_000, start in 0u64..1 << 50, elapsed in 0i64..100_000) {
+        let mut bank = bank;
+        (bank.init_asset_weight, bank.weight_scale_start) = (weight, start);
+        bank.last_accrual = NOW - elapsed;
+        bank.bring_to_now(NOW);
+        let mut book = Box::new(*stored_book());
+        book.publish_bank(&bank);
+        prop_assert!(!book.publish_bank(&bank));
+        let entry = &book.rates[0];
+        let total = bank.total_deposits();
+        prop_assert_eq!((entry.deposit_index, entry.borrow_index, entry.total_deposits), (bank.deposit_index, bank.borrow_index, total));
+        prop_assert_eq!((entry.total_borrows, entry.borrow_rate, entry.updated), (bank.ledger().borrows(), bank.borrow_rate, NOW));
+        prop_assert_eq!(entry.init_asset_weight, scaled_weight(Ppm(weight), total, start).0);
+        let earned = u128::from(entry.deposit_rate) * u128::from(total);
+        let paid = u128::from(bank.borrow_rate) * u128::from(bank.ledger().borrows());
+        prop_assert!(earned <= paid && paid - earned <= u128::from(total));
+    }
+
+    /// 3.4, 2.6, 7.2: funding and open interest as they are published; a market on a stale price waits.
+    #[test]
+    fn published_market(market in any_market(), skew in small(), others in 0u64..1 << 20, soft_cap in 0i64..1 << 40, elapsed in 0i64..7_200, age in 0i64..120) {
+        let mut market = market;
+        (market.last_accrual, market.skew_updated, market.skew) = (NOW - elapsed, NOW - elapsed, skew);
+        (market.skew_scale, market.max_funding, market.funding_velocity) = (1 << 20, 20_000, 100_000);
+        market.asset = 1;
+        let mut book = Box::new(*stored_book());
+        book.instruments[1].open_interest = others;
+        let asset = &mut book.assets[1];
+        (asset.priced, asset.publish_time, asset.max_age_margin_s) = (1, NOW - age, 60);
+        (asset.oi_soft_cap, asset.oi_slope) = (soft_cap, 500_000);
+        let mut stored = market;
+        let accrued = book.accrue_market(&mut stored, NOW);
+        prop_assert_eq!(accrued.is_some(), age <= 60);
+        if accrued.is_none() {
+            prop_assert_eq!(bytemuck::bytes_of(&stored), bytemuck::bytes_of(&market));
+            return Ok(());
+        }
+        prop_assert_eq!(book.accrue_market(&mut stored, NOW), Some(false));
+        prop_assert!(stored.invariant().is_ok());
+        prop_assert_eq!(book.instruments[0].carry_long, stored.carry_long);
+        book.publish_open_interest(1 << 1);
+        prop_assert!(!book.publish_open_interest(1 << 1));
+        let lots = market.open_interest_long + others;
+        prop_assert_eq!(book.assets[1].open_interest, lots);
+        let held = keel_risk::num::value_ceil(Lots(lots as i64), mark());
+        let factor = open_interest_factor(held, Atoms(soft_cap), Ppm(500_000));
+        prop_assert_eq!(book.assets[1].oi_factor, factor.0);
     }
 }

@@ -90,6 +90,7 @@ impl Stage {
         self.seats()
             .map(|seat| seat.account.margin)
             .chain(others)
+            .chain(self.world.operator_margin())
             .collect()
     }
 }

@@ -2,6 +2,7 @@
 //! Money is atoms or native units, sizes are lots, prices are mantissas of the asset's lot shift.
 
 use anchor_lang::prelude::*;
+use keel_state::BookView;
 
 #[event]
 pub struct GroupCreated {
@@ -84,6 +85,26 @@ pub struct DelegateCleared {
     pub seq: u64,
 }
 
+/// The price that an event's amounts were judged at.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug)]
+pub struct AssetPrice {
+    pub price: u64,
+    /// Confidence over price, ppm.
+    pub conf: u32,
+    pub age_s: u32,
+}
+
+impl AssetPrice {
+    pub fn of(view: &BookView<'_>, asset: u8) -> Self {
+        let entry = view.asset_entry(asset);
+        Self {
+            price: entry.lot_price,
+            conf: entry.conf,
+            age_s: view.age_s(entry),
+        }
+    }
+}
+
 /// Tokens came in.
 #[event]
 pub struct Deposited {
@@ -93,19 +114,90 @@ pub struct Deposited {
     pub amount: u64,
     pub shares_before: i64,
     pub shares_after: i64,
+    pub price: AssetPrice,
 }
 
-/// Tokens went out; both healths are those after it.
+/// Tokens went out, some of them perhaps borrowed; both healths are those after it.
 #[event]
 pub struct Withdrawn {
     pub margin: Pubkey,
     pub bank: Pubkey,
     pub seq: u64,
     pub amount: u64,
+    pub borrowed: i64,
     pub shares_before: i64,
     pub shares_after: i64,
     pub health_initial: i64,
     pub health_maintenance: i64,
+    pub price: AssetPrice,
+}
+
+/// Tokens moved between two accounts of one owner; both healths are the giver's afterwards.
+#[event]
+pub struct Transferred {
+    pub from: Pubkey,
+    pub to: Pubkey,
+    pub bank: Pubkey,
+    pub from_seq: u64,
+    pub to_seq: u64,
+    pub amount: u64,
+    pub borrowed: i64,
+    pub from_before: i64,
+    pub from_after: i64,
+    pub to_before: i64,
+    pub to_after: i64,
+    pub health_initial: i64,
+    pub health_maintenance: i64,
+    pub price: AssetPrice,
+}
+
+/// A withdrawal was queued, or with an amount of 0 a lapsed ticket given up.
+#[event]
+pub struct TicketTaken {
+    pub margin: Pubkey,
+    pub bank: Pubkey,
+    pub seq: u64,
+    pub amount: u64,
+    pub ready: i64,
+    /// Of the whole queue, native units.
+    pub queued: u64,
+}
+
+/// Tokens given to a bank's insurance.
+#[event]
+pub struct BankInsuranceFunded {
+    pub bank: Pubkey,
+    pub funder: Pubkey,
+    pub amount: u64,
+    pub insurance_before: u64,
+    pub insurance_after: u64,
+}
+
+/// Quote given to a market's insurance out of a margin account; both healths are those after it.
+#[event]
+pub struct MarketInsuranceFunded {
+    pub market: Pubkey,
+    pub margin: Pubkey,
+    pub seq: u64,
+    pub amount: u64,
+    pub insurance_before: i64,
+    pub insurance_after: i64,
+    pub quote_before: i64,
+    pub quote_after: i64,
+    pub health_initial: i64,
+    pub health_maintenance: i64,
+    pub price: AssetPrice,
+}
+
+/// Banks and markets brought to now and published: bit i is bank i, or market i. A market on a price
+/// that does not serve is skipped.
+#[event]
+pub struct Accrued {
+    pub risk_book: Pubkey,
+    pub sequence: u64,
+    pub banks: u32,
+    pub markets: [u64; 2],
+    pub skipped: [u64; 2],
 }
 
 /// A provider asked to enter a pool; executable between two live times.

@@ -99,9 +99,42 @@ pub mod keel {
         deposit::handler(ctx, amount)
     }
 
-    /// Takes tokens out of a margin account; `u64::MAX` takes the whole deposit.
-    pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64) -> Result<()> {
-        withdraw::handler(ctx, amount)
+    /// Takes tokens out of a margin account; `u64::MAX` takes the whole deposit, and with
+    /// `allow_borrow` what the deposit lacks is borrowed.
+    pub fn withdraw<'info>(
+        ctx: Context<'info, Withdraw<'info>>,
+        amount: u64,
+        allow_borrow: bool,
+    ) -> Result<()> {
+        withdraw::handler(ctx, amount, allow_borrow)
+    }
+
+    /// Moves tokens between two accounts of one owner.
+    pub fn transfer(ctx: Context<Transfer>, amount: u64, allow_borrow: bool) -> Result<()> {
+        transfer::handler(ctx, amount, allow_borrow)
+    }
+
+    /// Queues a withdrawal that the bank cannot let out at once; `u64::MAX` queues the whole deposit.
+    pub fn take_ticket(ctx: Context<TakeTicket>, amount: u64) -> Result<()> {
+        take_ticket::handler(ctx, amount)
+    }
+
+    /// Brings banks and markets to now and publishes them in the risk book.
+    pub fn accrue<'info>(ctx: Context<'info, Accrue<'info>>, banks: u8) -> Result<()> {
+        accrue::handler(ctx, banks)
+    }
+
+    /// Gives tokens to a bank's insurance.
+    pub fn fund_bank_insurance<'info>(
+        ctx: Context<'info, FundBankInsurance<'info>>,
+        amount: u64,
+    ) -> Result<()> {
+        fund_bank_insurance::handler(ctx, amount)
+    }
+
+    /// Gives quote of a margin account to a market's insurance.
+    pub fn fund_market_insurance(ctx: Context<FundMarketInsurance>, amount: u64) -> Result<()> {
+        fund_market_insurance::handler(ctx, amount)
     }
 
     /// Escrows quote to enter a pool after its cooldown.

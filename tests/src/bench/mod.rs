@@ -10,12 +10,14 @@ mod delegation;
 mod engine;
 mod liquidity;
 mod listing;
+mod money;
 mod report;
 mod risk;
 mod shape;
 mod sizes;
 mod stage;
 mod trade;
+mod trading;
 
 use std::collections::BTreeMap;
 
@@ -66,6 +68,7 @@ pub fn measure() -> anyhow::Result<Figures> {
     liquidity::measure(&mut figures, &mut typical)?;
     trade::measure(&mut figures, &mut typical)?;
     delegation::measure(&mut figures, &mut typical)?;
+    trading::measure(&mut figures, &mut typical)?;
 
     let mut linear = Stage::build(LINEAR)?;
     listing::measure(&mut figures, &mut linear)?;
@@ -73,6 +76,9 @@ pub fn measure() -> anyhow::Result<Figures> {
     liquidity::measure(&mut figures, &mut linear)?;
     trade::measure(&mut figures, &mut linear)?;
     delegation::measure(&mut figures, &mut linear)?;
+    money::measure(&mut figures, &mut linear)?;
+    money::measure_refusals(&mut figures, &mut linear)?;
+    trading::measure(&mut figures, &mut linear)?;
     cash::measure_refusals(&mut figures, &mut linear)?;
     liquidity::measure_refusals(&mut figures, &mut linear)?;
     trade::measure_refusals(&mut figures, &mut linear)?;

@@ -15,7 +15,7 @@ use solana_signer::Signer;
 use super::accounts::{edit, edit_margin};
 use super::shape::Shape;
 use super::sizes::{self, Sizes};
-use crate::operator::{create_book_account, signers};
+use crate::operator::{create_book_account, fund_insurance, signers};
 use crate::prices::PriceUpdate;
 use crate::tokens::{RENT, classic, mint_account, token_account};
 use crate::vm::{Vm, keypair};
@@ -105,6 +105,7 @@ impl Stage {
         };
         let keys = m0001_create_group::keys(&config, &operator);
         create_book_account(&mut vm, book.pubkey());
+        fund_insurance(&mut vm, &config, admin.pubkey());
         let of = |owner: &Keypair| Trader {
             margin: address::margin_account(&keys.group, &owner.pubkey(), 0),
             key: owner.insecure_clone(),
@@ -266,7 +267,7 @@ impl Stage {
     }
 
     /// Shares, at an index of one, that are worth so many dollars.
-    fn shares_worth(&self, bank: usize, usd: i64) -> anyhow::Result<u64> {
+    pub(super) fn shares_worth(&self, bank: usize, usd: i64) -> anyhow::Result<u64> {
         let book = self.book()?;
         let asset = &book.assets[usize::from(book.rates[bank].asset)];
         let (mantissa, shift) = (asset.native_price, asset.native_shift);
@@ -448,6 +449,9 @@ fn created_by(step: &str) -> &'static str {
         ("create bank", "create_bank"),
         ("create market", "create_market"),
         ("create pool", "create_pool"),
+        ("fund the operator", "deposit"),
+        ("insure market", "fund_market_insurance"),
+        ("insure bank", "fund_bank_insurance"),
     ];
     names
         .into_iter()

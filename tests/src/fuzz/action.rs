@@ -21,6 +21,42 @@ pub enum Action {
         units: u64,
     },
     /// The owner of `by` signs: `who` himself, or his delegate.
+    /// The same; what the deposit lacks is borrowed.
+    Borrow {
+        who: usize,
+        asset: u8,
+        units: u64,
+    },
+    /// Between two accounts, of one owner if it is to go through.
+    Transfer {
+        from: usize,
+        to: usize,
+        asset: u8,
+        units: u64,
+        borrows: bool,
+    },
+    /// A place in a bank's queue; 0 gives a lapsed one up.
+    TakeTicket {
+        who: usize,
+        asset: u8,
+        units: u64,
+    },
+    /// Interest and funding of these banks and markets.
+    Accrue {
+        banks: u8,
+        markets: u8,
+    },
+    InsureBank {
+        who: usize,
+        asset: u8,
+        units: u64,
+    },
+    /// Out of the account's result in the market.
+    InsureMarket {
+        who: usize,
+        market: u8,
+        atoms: u64,
+    },
     Open {
         by: usize,
         who: usize,
@@ -277,6 +313,12 @@ impl Action {
             Self::Open { legs, .. } if legs.len() == 1 => "open_position",
             Self::Open { .. } => "open_position (more legs)",
             Self::Close { .. } => "close_position",
+            Self::Borrow { .. } => "withdraw (borrow)",
+            Self::Transfer { .. } => "transfer",
+            Self::TakeTicket { .. } => "take_ticket",
+            Self::Accrue { .. } => "accrue",
+            Self::InsureBank { .. } => "fund_bank_insurance",
+            Self::InsureMarket { .. } => "fund_market_insurance",
             Self::Exit { .. } => "exit_position",
             Self::Settle { .. } => "settle_pnl",
             Self::SetName { .. } => "set_name",

@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use keel_migrations::{GroupConfig, Keys, TokenConfig, m0001_create_group};
 use keel_sdk::instruction::{
     self, ExitKeys, GroupKeys, NewAccount, Part, SettleKeys, TakenLeg, Token, TradeKeys,
+    TransferKeys,
 };
 use keel_sdk::{
     AccountSettings, ExitArgs, Instruction, OrderArgs, OrderLeg, PriceSlot, Pubkey, SourceArgs,
@@ -14,7 +15,7 @@ use solana_account::Account;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
-use crate::operator::{create_book_account, signers};
+use crate::operator::{create_book_account, fund_insurance, signers};
 use crate::prices::PriceUpdate;
 use crate::tokens::{RENT, classic, mint_account, token_account};
 use crate::vm::{Failure, Vm, keypair};
@@ -38,6 +39,8 @@ const SPARE_SUB_ID: u16 = 9;
 pub const ISOLATED: std::ops::Range<usize> = 8..10;
 pub const ISOLATED_MARKETS: u64 = 0b111;
 pub const PROVIDERS: usize = 3;
+/// What each market's insurance begins with, atoms: little, so that it is spent.
+const MARKET_INSURANCE: u64 = 5_000_000_000;
 /// How long requests wait, live seconds.
 const COOLDOWN_IN_S: u32 = 600;
 const COOLDOWN_OUT_S: u32 = 1_200;
@@ -167,6 +170,7 @@ impl Arena {
         };
         let keys = m0001_create_group::keys(&config, &operator);
         create_book_account(&mut vm, book.pubkey());
+        fund_insurance(&mut vm, &config, admin.pubkey());
         for step in m0001_create_group::steps(&config, &operator) {
             let signers = signers(&step.signers, &admin, &book);
             vm.send(&step.instructions, &signers)
@@ -272,6 +276,11 @@ impl Arena {
 
     pub fn market(&self, market: u8) -> Pubkey {
         address::market(&self.keys.group, market)
+    }
+
+    /// The account out of which the operator insured the markets.
+    pub fn operator_margin(&self) -> Pubkey {
+        address::margin_account(&self.keys.group, &self.admin.pubkey(), 0)
     }
 
     pub fn pool_margin(&self) -> Pubkey {
@@ -412,6 +421,50 @@ impl Arena {
     pub fn close(&self, (by, who): (usize, usize), market: u8, size: i64) -> Instruction {
         let keys = self.trade_keys((by, who), vec![market]);
         instruction::close_position(&self.keys, &keys, self.order(&[size]))
+    }
+
+    pub fn borrow(&self, who: usize, asset: u8, units: u64) -> Instruction {
+        let account = &self.accounts[who];
+        let token = self.tokens[usize::from(asset)];
+        instruction::borrow(&self.keys, account.owner(), account.margin, token, units)
+    }
+
+    /// Signed by the owner of `from`.
+    pub fn transfer(
+        &self,
+        (from, to): (usize, usize),
+        asset: u8,
+        units: u64,
+        borrows: bool,
+    ) -> Instruction {
+        let accounts = TransferKeys {
+            owner: self.accounts[from].owner(),
+            from: self.accounts[from].margin,
+            to: self.accounts[to].margin,
+        };
+        instruction::transfer(&self.keys, accounts, self.mint(asset), units, borrows)
+    }
+
+    pub fn take_ticket(&self, who: usize, asset: u8, units: u64) -> Instruction {
+        let account = &self.accounts[who];
+        let (owner, margin) = (account.owner(), account.margin);
+        instruction::take_ticket(&self.keys, owner, margin, self.mint(asset), units)
+    }
+
+    pub fn accrue(&self, banks: u8, markets: u8) -> Instruction {
+        instruction::accrue(&self.keys, &self.mints(banks), &of_mask(markets))
+    }
+
+    pub fn insure_bank(&self, who: usize, asset: u8, units: u64) -> Instruction {
+        let owner = self.accounts[who].owner();
+        let token = self.tokens[usize::from(asset)];
+        instruction::fund_bank_insurance(&self.keys, owner, token, units)
+    }
+
+    pub fn insure_market(&self, who: usize, market: u8, atoms: u64) -> Instruction {
+        let account = &self.accounts[who];
+        let (owner, margin) = (account.owner(), account.margin);
+        instruction::fund_market_insurance(&self.keys, owner, margin, market, atoms)
     }
 
     pub fn exit(&self, who: usize, market: u8, size: i64) -> Instruction {
@@ -596,6 +649,9 @@ fn config(tokens: &[Token]) -> GroupConfig {
         market.skew_scale = 25_000_000_000;
         config.markets.push(market);
     }
+    for market in &mut config.markets {
+        market.insurance = MARKET_INSURANCE;
+    }
     config.pool.cooldown_in_s = COOLDOWN_IN_S;
     config.pool.cooldown_out_s = COOLDOWN_OUT_S;
     for (number, (token, listing)) in config.tokens.iter_mut().zip(&LISTINGS).enumerate() {
@@ -606,6 +662,12 @@ fn config(tokens: &[Token]) -> GroupConfig {
         (asset.low_price, asset.high_price) = (listing.low, listing.high);
         asset.range = listing.range;
         asset.systematic = listing.systematic;
+        let worth = |usd: f64| units_worth(number as u8, listing.first_price, usd);
+        token.insurance = worth(20_000.0);
+        token.lending.outflow_floor = worth(100_000.0);
+        if number > 0 {
+            token.lending.weight_scale_start = worth(500_000.0);
+        }
         if number > 3 {
             asset.sources[0].feed = [number as u8; 32];
         }

@@ -11,6 +11,8 @@ const POSITIONS: usize = HEAD + 904;
 const POSITION_BYTES: usize = 48;
 const ASSETS: usize = HEAD + 336;
 const ASSET_BYTES: usize = 520;
+const RATES: usize = HEAD + 16_976;
+const RATE_BYTES: usize = 112;
 /// The fraction of an atom in which carry is counted.
 const ATOM: i128 = 1 << 48;
 
@@ -282,10 +284,43 @@ impl PriceBook {
     }
 }
 
+/// What the risk book says of a bank: what judging uses (7.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RateBook {
+    pub deposit_index: u64,
+    pub borrow_index: u64,
+    /// A second's growth, 2^-64.
+    pub borrow_rate: u64,
+    pub updated: i64,
+}
+
+impl RateBook {
+    fn read(rate: &[u8]) -> Self {
+        Self {
+            deposit_index: unsigned(rate, 32),
+            borrow_index: unsigned(rate, 40),
+            borrow_rate: unsigned(rate, 56),
+            updated: signed(rate, 64),
+        }
+    }
+
+    /// The borrow index at the published rate until now, ceil, and what may be pending (4.1, 7.3).
+    fn borrow_index_at(&self, now: i64) -> u64 {
+        let elapsed = (now - self.updated).max(0).unsigned_abs();
+        if elapsed == 0 || self.borrow_rate == 0 {
+            return self.borrow_index;
+        }
+        let growth = u128::from(self.borrow_rate) * u128::from(elapsed);
+        let grown = (u128::from(self.borrow_index) * growth).div_ceil(1 << 64);
+        self.borrow_index + grown as u64 + (1 << 12)
+    }
+}
+
 /// All the books of a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Books {
     pub prices: Vec<PriceBook>,
+    pub rates: Vec<RateBook>,
     pub live_time: u64,
     pub banks: Vec<BankBook>,
     pub markets: Vec<MarketBook>,
@@ -323,6 +358,11 @@ impl Books {
                 .chunks_exact(ASSET_BYTES)
                 .take(banks)
                 .map(PriceBook::read)
+                .collect(),
+            rates: book[RATES..]
+                .chunks_exact(RATE_BYTES)
+                .take(banks)
+                .map(RateBook::read)
                 .collect(),
             live_time: unsigned(book, HEAD + 48),
             banks: bank_data
@@ -469,6 +509,23 @@ impl Books {
         });
         let legs = account.positions.iter().map(|held| self.result48(held));
         (cash.sum::<i128>() + legs.sum::<i128>()) >> 48
+    }
+
+    /// The same with the risk book's indices, as judging has it.
+    pub fn judged_worth(&self, account: &AccountBook, now: i64) -> i128 {
+        let mut judged = Self {
+            prices: self.prices.clone(),
+            markets: self.markets.clone(),
+            ..Self::default()
+        };
+        judged.banks = (self.rates.iter())
+            .map(|rate| BankBook {
+                deposit_index: rate.deposit_index,
+                borrow_index: rate.borrow_index_at(now),
+                ..BankBook::default()
+            })
+            .collect();
+        judged.worth(account)
     }
 
     /// `size * (mark - F) + quote` of a position, 2^-48 atoms (4.2).

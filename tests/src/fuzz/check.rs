@@ -71,6 +71,10 @@ pub fn parties(action: &Action) -> Vec<usize> {
             rows
         }
         Action::Exit { who, .. } => vec![row_of(*who), POOL_ROW],
+        Action::Borrow { who, .. }
+        | Action::TakeTicket { who, .. }
+        | Action::InsureMarket { who, .. } => vec![row_of(*who)],
+        Action::Transfer { from, to, .. } => vec![row_of(*from), row_of(*to)],
         Action::Settle { winner, loser, .. } => vec![row_or_pool(*loser), row_or_pool(*winner)],
         Action::SetName { who, .. }
         | Action::SetDelegate { who, .. }
@@ -118,6 +122,12 @@ fn ledgers(action: &Action) -> (Vec<u8>, Vec<u8>) {
         | Action::Exit { market, .. }
         | Action::Liquidate { market, .. } => (vec![], vec![*market]),
         Action::Settle { market, .. } => (vec![0], vec![*market]),
+        Action::Borrow { asset, .. }
+        | Action::Transfer { asset, .. }
+        | Action::TakeTicket { asset, .. }
+        | Action::InsureBank { asset, .. } => (vec![*asset], vec![]),
+        Action::InsureMarket { market, .. } => (vec![], vec![*market]),
+        Action::Accrue { banks, markets } => (of_mask(*banks), of_mask(*markets)),
         Action::Provide { .. } | Action::Redeem { .. } => (vec![0], vec![]),
         Action::LiquidateDeposit { market, bank, .. } => (vec![*bank], vec![*market]),
         Action::LiquidateHedge { markets, .. } => (vec![], markets.to_vec()),
@@ -180,7 +190,12 @@ pub fn accepted(action: &Action, before: &State, after: &State) -> Result<()> {
     }
     match action {
         Action::Deposit { to, .. } => deposit(before, after, row_of(*to)),
-        Action::Withdraw { who, asset, .. } => {
+        Action::Transfer { from, to, .. } => {
+            withdrawal(after, row_of(*from))?;
+            transferred(before, after, (row_of(*from), row_of(*to)))
+        }
+        Action::InsureMarket { who, .. } => withdrawal(after, row_of(*who)),
+        Action::Withdraw { who, asset, .. } | Action::Borrow { who, asset, .. } => {
             let bank = &before.books.banks[usize::from(*asset)];
             ensure!(
                 bank.halted_until <= before.now,
@@ -352,7 +367,10 @@ fn flow(action: &Action) -> (u8, Flow) {
             units: u64::MAX,
             ..
         } => (*asset, Flow::Out),
-        Action::Withdraw { asset, units, .. } => (*asset, Flow::Exactly(-i128::from(*units))),
+        Action::Withdraw { asset, units, .. } | Action::Borrow { asset, units, .. } => {
+            (*asset, Flow::Exactly(-i128::from(*units)))
+        }
+        Action::InsureBank { asset, units, .. } => (*asset, Flow::Exactly(i128::from(*units))),
         Action::Provide { .. } => (0, Flow::In),
         Action::Redeem { .. } => (0, Flow::OutOrNothing),
         _ => (0, Flow::Exactly(0)),
@@ -419,7 +437,8 @@ fn shares(action: &Action, before: &State, after: &State) -> Result<()> {
     );
     if (provides || redeems) && steps.len() == 1 {
         ensure!(is.shares != was.shares || redeems, "I4: no share was made");
-        let (worth_was, worth_is) = (before.worth(POOL_ROW), after.worth(POOL_ROW));
+        let worth_is = after.worth(POOL_ROW);
+        let worth_was = worth_is - gain(before, after, POOL_ROW);
         ensure!(
             worth_is * i128::from(was.shares) >= worth_was * i128::from(is.shares),
             "I4: the pool was diluted: {worth_was} of {was:?}, {worth_is} of {is:?}"
@@ -433,7 +452,9 @@ fn same_worth(state: &State, row: usize) -> Result<()> {
     if state.margin(row).is_empty() {
         return Ok(());
     }
-    let ours = state.worth(row);
+    let ours = state
+        .books
+        .judged_worth(&state.books.accounts[row], state.now);
     let theirs = i128::from(state.assess(row)?.net_asset_value.0);
     let account = &state.books.accounts[row];
     let legs = (account.balances.len() + account.positions.len()) as i128;
@@ -452,7 +473,7 @@ fn same_health(state: &State, row: usize) -> Result<()> {
     let ours = state.estimate(row);
     let theirs = state.assess(row)?;
     // Prices are floored to 30 bits, and each of the engine's roundings is an atom.
-    let room = 64.0 + ours.scale * 1e-8;
+    let room = 64.0 + ours.grain + ours.scale * 1e-8;
     let worth = theirs.net_asset_value.0 as f64;
     ensure!(
         (ours.worth - worth).abs() <= room,
@@ -550,19 +571,27 @@ fn close(before: &State, after: &State, row: usize, market: u8) -> Result<()> {
     Ok(())
 }
 
+/// I5: a transfer gains nothing.
+fn transferred(before: &State, after: &State, (from, to): (usize, usize)) -> Result<()> {
+    let gain = gain(before, after, from) + gain(before, after, to);
+    ensure!(gain <= 2 * ROUNDING, "I5: a transfer made {gain} atoms");
+    Ok(())
+}
+
+/// What an account gained but for interest: both times by the indices and carries of after.
+fn gain(before: &State, after: &State, row: usize) -> i128 {
+    after.worth(row) - after.books.worth(&before.books.accounts[row])
+}
+
 /// 7.4, I5: nobody is worth less or more by a settlement, and whoever ends with a larger borrow is at
 /// Initial.
 fn settled(before: &State, after: &State, (winner, loser): (usize, usize)) -> Result<()> {
-    let unmoved = before.books.banks[0].borrow_index == after.books.banks[0].borrow_index;
     for row in [winner, loser] {
-        let (was, is) = (before.worth(row), after.worth(row));
+        let gain = gain(before, after, row);
+        ensure!(gain <= ROUNDING, "I5: a settlement gave row {row} {gain}");
         ensure!(
-            is <= was + ROUNDING || !unmoved,
-            "I5: a settlement took row {row} from {was} to {is}"
-        );
-        ensure!(
-            is >= was - 2 * ROUNDING || !unmoved,
-            "7.4: a settlement took row {row} from {was} to {is}"
+            gain >= -2 * ROUNDING,
+            "7.4: a settlement took {gain} from row {row}"
         );
     }
     let owed = |state: &State| state.books.accounts[loser].shares(0).min(0);
@@ -647,8 +676,8 @@ fn liquidation(
         liquidator.initial.health().0 >= 0,
         "I6: the liquidator ends at {liquidator:?}"
     );
-    let cost = before.worth(row) - after.worth(row);
-    let gain = after.worth(row_of(by)) - before.worth(row_of(by));
+    let cost = -gain(before, after, row);
+    let gain = gain(before, after, row_of(by));
     // Of a takeover negative legs round up, by a lot each (8.3); tokens come in whole units.
     let grain = match action {
         Action::TakeOver { .. } => lots_of_each(before, row) + unit_of_any(before),
@@ -686,12 +715,16 @@ fn unit_of_any(state: &State) -> i128 {
     2 * (units.max().unwrap_or(0) + 1)
 }
 
-/// What a lot of each of an account's positions is worth together, atoms.
+/// What a lot of each of an account's positions is worth together, at the mark or with what it gained
+/// or lost, atoms.
 fn lots_of_each(state: &State, row: usize) -> i128 {
-    let held = state.books.accounts[row].positions.iter();
+    let books = &state.books;
+    let held = books.accounts[row].positions.iter();
     held.map(|held| {
-        let asset = state.books.markets[usize::from(held.instrument)].asset;
-        (state.books.prices[usize::from(asset)].lot48() >> 48) + 1
+        let market = &books.markets[usize::from(held.instrument)];
+        let lot = books.prices[usize::from(market.asset)].lot48() >> 48;
+        let lots = i128::from(market.kept(held)).abs().max(1);
+        lot.max((books.result48(held) >> 48).abs() / lots) + 1
     })
     .sum()
 }

@@ -8,8 +8,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::action::{Action, Attack};
 use super::arena::{
-    ACCOUNTS, ASSETS, ISOLATED, LIQUIDATORS, MARKETS, PROVIDERS, SPARES, TRADERS, first_price,
-    lot_usd, units_worth,
+    ACCOUNTS, ASSETS, ISOLATED, LIQUIDATORS, MARKETS, PROVIDERS, SECOND_ACCOUNTS, SPARES, TRADERS,
+    first_price, lot_usd, units_worth,
 };
 
 /// What choosing looks at.
@@ -214,7 +214,24 @@ impl Chooser {
     }
 
     fn user(&mut self, view: &View) -> Action {
-        match self.within(0, 72) {
+        match self.within(0, 90) {
+            73..=77 => self.borrow(view),
+            78..=81 => self.transfer(view),
+            82..=84 => self.ticket(view),
+            85..=88 => Action::Accrue {
+                banks: self.pick(&[0, 1, 255, 255]),
+                markets: self.pick(&[0, 1, 127, 127]),
+            },
+            89 => Action::InsureBank {
+                who: self.account(),
+                asset: self.within(0, ASSETS as u64 - 1) as u8,
+                units: self.within(0, 1_000_000_000),
+            },
+            90 => Action::InsureMarket {
+                who: self.account(),
+                market: self.within(0, MARKETS as u64 - 1) as u8,
+                atoms: self.within(0, 200_000_000),
+            },
             64..=68 => self.settle(view),
             69..=72 => self.exit(view),
             0..=9 => self.deposit(view),
@@ -342,6 +359,58 @@ impl Chooser {
             asset,
             units: self.some_units(view, asset),
         }
+    }
+
+    /// Up to a part of what the account is worth, in any token.
+    fn borrow(&mut self, view: &View) -> Action {
+        let who = self.within(0, TRADERS as u64 - 1) as usize;
+        let asset = self.within(0, ASSETS as u64 - 1) as u8;
+        let equity = view.accounts[who].equity.max(0) as f64 / 1e6;
+        let usd = equity * self.within(1, 100) as f64 / 100.0;
+        let units = units_worth(asset, view.prices[usize::from(asset)], usd);
+        Action::Borrow { who, asset, units }
+    }
+
+    /// Mostly between accounts of one owner.
+    fn transfer(&mut self, view: &View) -> Action {
+        let number = self.within(0, SECOND_ACCOUNTS as u64 - 1) as usize;
+        let of_owner = [
+            number,
+            TRADERS - SECOND_ACCOUNTS + number,
+            ACCOUNTS + number,
+        ];
+        let (from, to) = (self.pick(&of_owner), self.pick(&of_owner));
+        let to = if self.chance(1, 10) {
+            self.account()
+        } else {
+            to
+        };
+        let asset = match view.accounts[from].deposits[..] {
+            [] => 0,
+            ref deposits => self.pick(deposits),
+        };
+        Action::Transfer {
+            from,
+            to,
+            asset,
+            units: self.some_units(view, asset),
+            borrows: self.chance(1, 4),
+        }
+    }
+
+    /// A ticket, the wait for it, and the withdrawal that it is for.
+    fn ticket(&mut self, view: &View) -> Action {
+        let who = self.account();
+        let asset = match view.accounts[who].deposits[..] {
+            [] => 0,
+            ref deposits => self.pick(deposits),
+        };
+        let units = self.some_units(view, asset);
+        self.plan(&[
+            Action::Wait { minutes: 30 },
+            Action::Withdraw { who, asset, units },
+        ]);
+        Action::TakeTicket { who, asset, units }
     }
 
     /// Everything, dust, or some part of what people have.

@@ -167,6 +167,29 @@ impl Driver {
                 signed(arena.withdraw(*who, *who, *asset, *units), *who)
             }
             Action::Open { by, who, legs } => signed(arena.open((*by, *who), legs), *by),
+            Action::Borrow { who, asset, units } => {
+                signed(arena.borrow(*who, *asset, *units), *who)
+            }
+            Action::Transfer {
+                from,
+                to,
+                asset,
+                units,
+                borrows,
+            } => {
+                let transfer = arena.transfer((*from, *to), *asset, *units, *borrows);
+                signed(transfer, *from)
+            }
+            Action::TakeTicket { who, asset, units } => {
+                signed(arena.take_ticket(*who, *asset, *units), *who)
+            }
+            Action::Accrue { banks, markets } => (arena.accrue(*banks, *markets), None),
+            Action::InsureBank { who, asset, units } => {
+                signed(arena.insure_bank(*who, *asset, *units), *who)
+            }
+            Action::InsureMarket { who, market, atoms } => {
+                signed(arena.insure_market(*who, *market, *atoms), *who)
+            }
             Action::Exit {
                 who,
                 market,
@@ -399,12 +422,14 @@ impl Driver {
 
 fn places(arena: &Arena) -> Places {
     let mints: Vec<Pubkey> = arena.tokens.iter().map(|token| token.mint).collect();
-    let margins: Vec<Pubkey> = arena.accounts.iter().map(|trader| trader.margin).collect();
+    let mut margins: Vec<Pubkey> = arena.accounts.iter().map(|trader| trader.margin).collect();
+    margins.push(arena.operator_margin());
     let keys = (arena.keys.group, arena.keys.risk_book);
     let mut places = Places::new(keys, &mints, arena.pool, &margins);
     let shares = crate::tokens::classic(places.lp_mint);
     let mut owners: Vec<Pubkey> = arena.accounts.iter().map(|trader| trader.owner()).collect();
     owners.extend(arena.providers.iter().map(|key| key.pubkey()));
+    owners.push(arena.admin.pubkey());
     owners.sort();
     owners.dedup();
     for owner in owners {

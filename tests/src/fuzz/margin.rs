@@ -70,6 +70,8 @@ pub struct Estimate {
     pub is_sound: bool,
     /// Sum of the magnitudes of everything added up: what rounding is measured by.
     pub scale: f64,
+    /// What whole native units may make of it besides.
+    pub grain: f64,
 }
 
 impl Terms {
@@ -95,6 +97,7 @@ impl Terms {
             requirement: 0.0,
             is_sound: true,
             scale: 0.0,
+            grain: 0.0,
         };
         // Per asset: the token's value, and each position's.
         let mut legs: Vec<(f64, f64)> = vec![(0.0, 0.0); self.assets.len()];
@@ -110,6 +113,8 @@ impl Terms {
             found.worth += value;
             found.equity += value * weight;
             found.scale += value.abs();
+            // Tokens come in whole units.
+            found.grain += 2.0 * self.assets[index].native;
             if bank != 0 {
                 legs[index].0 += value * weight;
             }

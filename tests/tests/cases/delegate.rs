@@ -552,7 +552,6 @@ fn mutations_of_delegates() {
             pool,
             referrer: None,
             markets: vec![market(Asset::Sol)],
-            referrer: None,
         };
         instruction::open_position(keys, &trade, world.order(&[1_000]))
     };

@@ -1,7 +1,9 @@
 //! Behaviour of the compiled program, one module per subject.
 
 mod accounts;
+mod accruing;
 mod artifact;
+mod borrowing;
 mod bounds;
 mod closing;
 mod delegate;
@@ -13,11 +15,16 @@ mod liquidation;
 mod liquidity;
 mod liquidity_accounts;
 mod money;
+mod money_accounts;
+mod money_walks;
 mod mutations;
 mod prices;
+mod queue;
 mod quotes;
 mod refusals;
 mod settle;
 mod trading;
+mod trading_accounts;
 mod trading_attacks;
+mod transfers;
 mod unreached;

@@ -62,7 +62,7 @@ fn withdraw_all(world: &mut World, trader: &Trader, asset: Asset) -> Result<Sent
 
 #[test]
 fn a_deposit_and_its_withdrawal_are_exact() {
-    let mut world = World::new().expect("a world");
+    let mut world = World::bare().expect("a world");
     let trader = world.trader().expect("a trader");
     for asset in Asset::ALL {
         for units in [1, 2, 999_999_999_999] {
@@ -229,7 +229,7 @@ fn only_the_owner_opens_a_balance_but_anyone_adds_to_it() {
 
 #[test]
 fn a_donation_to_the_vault_is_harmless_and_never_credited() {
-    let mut world = World::new().expect("a world");
+    let mut world = World::bare().expect("a world");
     let trader = world.trader_with(1_000).expect("a trader");
     let before = (
         bank(&world, Asset::Usdc).tracked,

@@ -186,7 +186,12 @@ fn exposure_does_not_grow_on_funding_an_hour_old() {
 /// fifty times that.
 #[test]
 fn a_market_grows_to_fifty_times_its_insurance() {
-    let mut world = standard(|config| config.markets[0].insurance_multiple = 50);
+    let mut world = standard(|config| {
+        (
+            config.markets[0].insurance_multiple,
+            config.markets[0].insurance,
+        ) = (50, 0);
+    });
     let trader = rich(&mut world);
     expect_error(
         world.open(&trader, Asset::Sol, 1_000),

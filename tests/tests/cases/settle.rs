@@ -233,7 +233,8 @@ fn a_loser_who_can_borrow_does_up_to_the_banks_limit() {
 fn self_trade_to_move_insurance() {
     let mut world = standard(|_| {});
     world.edit_market(Asset::Sol, |market| {
-        (market.insurance, market.fees) = (5_000_000_000, -5_000_000_000);
+        market.insurance += 5_000_000_000;
+        market.fees -= 5_000_000_000;
     });
     let owner = world.trader_with(10_000).expect("a trader");
     let second = world.sub_account(&owner.key, 1).expect("an account");

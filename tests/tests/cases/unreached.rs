@@ -16,7 +16,6 @@ pub const UNREACHED: &[(&str, &str)] = &[
          group's ranges are too narrow for that",
     ),
     ("TooLittleOpposite", NO_INSTRUCTION),
-    ("OutflowCap", NO_INSTRUCTION),
     ("SeriesStale", OPTIONS),
     ("SettlementPending", OPTIONS),
     ("SlotInUse", OPTIONS),

@@ -74,6 +74,18 @@ pub fn per_second(rate: Ppm) -> PerSecond64 {
     PerSecond64(u64::try_from(wide).unwrap_or(u64::MAX))
 }
 
+/// What deposits grow by per second while borrows grow at `rate`: `rate * borrows / deposits`, less the
+/// insurance share, floor. For clients: indices alone decide what is owed.
+#[must_use]
+pub fn earned_rate(bank: &BankLedger, rate: PerSecond64, insurance_share: Ppm) -> PerSecond64 {
+    if rate.0 == 0 {
+        return rate;
+    }
+    let earned = mul_div_floor(rate.0, bank.borrows(), bank.deposits()).unwrap_or(0);
+    let insured = ppm_ceil(earned, insurance_share);
+    PerSecond64(earned.saturating_sub(insured))
+}
+
 /// The borrow index as judging sees it: at the published rate since it was published, ceil (4.1).
 ///
 /// What may be pending (7.3) is added too, and the compounding within the time is not: while

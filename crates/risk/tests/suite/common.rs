@@ -123,6 +123,40 @@ pub fn bank(deposits: u64, borrows: u64) -> BankLedger {
     }
 }
 
+/// A bank that lends to its last unit and lets out whatever is asked, published now.
+pub fn open_exit(rate: u8, ledger: BankLedger) -> Exit {
+    let empty = Bucket {
+        level: 0,
+        updated: 0,
+    };
+    Exit {
+        bank: LendingTerms {
+            rate,
+            ledger,
+            deposit_cap: u64::MAX,
+            borrow_cap: u64::MAX,
+            halted: false,
+            peg_holds: true,
+            published_age_s: 0,
+        },
+        gate: Gate {
+            outflow: Outflow {
+                open: empty,
+                small: empty,
+            },
+            queue: Queue::default(),
+            ticket: Ticket::default(),
+            small: SmallUse::default(),
+        },
+        terms: OutflowTerms {
+            share: Ppm(0),
+            floor: u64::MAX,
+            least_deposits: 0,
+            now: 0,
+        },
+    }
+}
+
 impl TestBook {
     /// Adds an asset with a bank of these weights (maintenance and initial asset, then liability)
     /// and `instruments` perps and futures at its price. Returns the asset's index, which is also

@@ -320,6 +320,15 @@ const POOL: PoolTerms = PoolTerms {
     factor: Ppm(3_000_000),
 };
 
+/// A full bank whose deposits stand at `index`.
+fn exit(index: u64) -> Exit {
+    let ledger = BankLedger {
+        deposit_index: Index48(index),
+        ..bank(MAX_BANK_TOTAL, MAX_BANK_TOTAL / 2)
+    };
+    open_exit(1, ledger)
+}
+
 /// I14: a plan for amounts, sizes and indices at the ends of their types is a typed refusal or a plan
 /// that keeps its bound; none fails otherwise.
 #[test]
@@ -344,10 +353,18 @@ fn plans_at_the_ends_of_every_type_refuse_or_keep_their_bound() {
                     if let Ok(plan) = plan_deposit(&book, &account, 1, bank, amount) {
                         assert!(plan.tokens.0 >= 0 && plan.after.shares >= plan.before);
                     }
-                    if let Ok((plan, _)) =
-                        plan_withdraw(&book, &account, 1, bank, amount, &mut scratch)
-                    {
-                        assert!(plan.tokens.0 <= 0 && plan.after.shares.0 >= 0);
+                    for allow_borrow in [false, true] {
+                        let asked = Taking {
+                            slot: 1,
+                            amount,
+                            allow_borrow,
+                        };
+                        let left =
+                            plan_withdraw(&book, &account, &exit(index), asked, &mut scratch);
+                        if let Ok(plan) = left {
+                            assert!(plan.cash.tokens.0 <= 0);
+                            assert!(allow_borrow || plan.cash.after.shares.0 >= 0);
+                        }
                     }
                 }
                 let given = plan_provide(&book, &account, BANK, POOL, amount, &mut scratch);

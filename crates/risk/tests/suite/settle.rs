@@ -1,4 +1,4 @@
-//! 7.4: settlement between two accounts; 7.5: outflow.
+//! 7.4: settlement between two accounts.
 
 use crate::common::*;
 use keel_risk::*;
@@ -181,89 +181,6 @@ proptest! {
             settled.set_position(position);
             let change = assess(&book, &settled).net_asset_value.0 - assess(&book, before).net_asset_value.0;
             prop_assert!((-8..=0).contains(&change), "{change}");
-        }
-    }
-}
-
-const DAY: i64 = 86_400;
-
-fn bucket(now: i64) -> OutflowTerms {
-    OutflowTerms {
-        share: Ppm(150_000),
-        least_deposits: 1_000_000,
-        now,
-    }
-}
-
-fn out(amount: u64) -> Outgoing {
-    Outgoing {
-        amount,
-        small_used: 0,
-        small_limit: 0,
-    }
-}
-
-/// 7.5 in figures: 15% of a million, a tenth of that kept for small withdrawals, refilled in a day.
-#[test]
-fn a_bucket_lets_out_a_share_a_day() {
-    let empty = Outflow {
-        level: 0,
-        updated: 0,
-    };
-    let refused = RiskError::OutflowCap {
-        available: 135_000,
-        asked: 135_001,
-    };
-    assert_eq!(plan_outflow(empty, &bucket(0), out(135_001)), Err(refused));
-    let plan = plan_outflow(empty, &bucket(0), out(135_000)).unwrap();
-    assert_eq!((plan.after.level, plan.small), (135_000, false));
-    // The rest is for what is small of its owner today.
-    let small = |used| Outgoing {
-        amount: 15_000,
-        small_used: used,
-        small_limit: 20_000,
-    };
-    assert!(plan_outflow(plan.after, &bucket(0), small(5_001)).is_err());
-    let last = plan_outflow(plan.after, &bucket(0), small(5_000)).unwrap();
-    assert_eq!((last.after.level, last.small), (150_000, true));
-    // Half a day empties half a bucket, an inflow the rest and no more.
-    assert_eq!(last.after.at(&bucket(DAY / 2)).level, 75_000);
-    assert_eq!(after_inflow(last.after, &bucket(DAY / 2), 80_000).level, 0);
-    // Nobody may list more than 30%.
-    let wild = OutflowTerms {
-        share: Ppm(900_000),
-        ..bucket(0)
-    };
-    assert_eq!(wild.capacity(), 300_000);
-}
-
-proptest! {
-    #![proptest_config(config(10_000))]
-
-    /// 7.5: however withdrawals are split, no more than twice the capacity leaves in a day: what a
-    /// bucket holds and what it forgets. Asking often makes no room.
-    #[test]
-    fn no_splitting_beats_the_bucket(tries in prop::collection::vec((0i64..7_200, any_magnitude(18), any::<bool>()), 1..24), deposits in 1u64 << 10..1 << 30) {
-        let mut level = Outflow { level: 0, updated: 0 };
-        let (mut now, mut left) = (0, 0u64);
-        for (pause, amount, small) in tries {
-            now += pause;
-            let terms = OutflowTerms { least_deposits: deposits, ..bucket(now) };
-            let asked = Outgoing { small_limit: if small { u64::MAX } else { 0 }, ..out(amount) };
-            match plan_outflow(level, &terms, asked) {
-                Ok(plan) => {
-                    left += amount;
-                    level = plan.after;
-                    prop_assert!(level.level <= terms.capacity());
-                }
-                Err(refused) => {
-                    let capped = matches!(refused, RiskError::OutflowCap { available, asked } if available < asked);
-                    prop_assert!(capped);
-                }
-            }
-            let capacity = terms.capacity();
-            let forgotten = u128::from(capacity) * now as u128 / DAY as u128;
-            prop_assert!(u128::from(left) <= u128::from(capacity) + forgotten);
         }
     }
 }

@@ -321,7 +321,7 @@ fn exposure_grows_only_where_funding_is_accrued() {
     };
     let refused = Err(RiskError::AccrualTooOld {
         age_s: 3_601,
-        most_s: 3_600,
+        limit_s: 3_600,
     });
     assert_eq!(does(100, 3_600, Intent::Open), Ok(()));
     assert_eq!(does(100, 3_601, Intent::Open), refused);

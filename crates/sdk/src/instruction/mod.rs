@@ -5,6 +5,7 @@ mod liquidation;
 mod liquidity;
 
 mod account;
+mod money;
 mod trading;
 
 pub use failure::*;
@@ -24,6 +25,7 @@ pub use account::{
 };
 pub use liquidation::*;
 pub use liquidity::*;
+pub use money::*;
 pub use trading::{
     ExitKeys, SettleKeys, TradeKeys, close_position, exit_position, open_position, settle_pnl,
 };
@@ -192,32 +194,6 @@ pub fn deposit(
             token_program: token.program,
         },
         data::Deposit { amount },
-    )
-}
-
-/// Takes `amount` native units (`u64::MAX`: all) to the owner's associated account.
-pub fn withdraw(
-    keys: &GroupKeys,
-    owner: Pubkey,
-    margin: Pubkey,
-    token: Token,
-    amount: u64,
-) -> Instruction {
-    let bank = address::bank(&keys.group, &token.mint);
-    build(
-        accounts::Withdraw {
-            owner,
-            group: keys.group,
-            risk_book: keys.risk_book,
-            margin,
-            bank,
-            vault: address::vault(&bank),
-            mint: token.mint,
-            destination: token.account_of(&owner),
-            authority: address::authority(&keys.group),
-            token_program: token.program,
-        },
-        data::Withdraw { amount },
     )
 }
 

@@ -1,7 +1,7 @@
 //! Plans applied to margin accounts.
 
 use keel_risk::{
-    Atoms, AuctionClock, BalanceLeg, Carry48, CashPlan, Deficit, ExitPlan, Frac40, Halt, Keep, LegChange, Lots, PositionLeg, Price, SettlePlan, SideTerms, TouchPlan, Touched, plan_touch, up_to_date,
+    Assessment, Atoms, AuctionClock, BalanceLeg, Carry48, CashPlan, Deficit, ExitPlan, Frac40, Gate, Halt, InsurePlan, Keep, LegChange, Lots, PositionLeg, Price, SettlePlan, SideTerms, SmallUse, Ticket, TouchPlan, Touched, TransferPlan, WithdrawPlan, plan_touch, up_to_date,
 };
 
 use super::wide;
@@ -85,6 +85,48 @@ impl<'a> MarginMut<'a> {
     pub fn apply_cash(mut self, plan: &CashPlan) {
         self.set_balance(plan.slot, plan.after);
         self.account.seq += 1;
+    }
+
+    /// A withdrawal: its balance, its ticket and its day; an account found at Maintenance or above is
+    /// in no auction (margin-spec 8.4).
+    pub fn apply_withdrawal(mut self, plan: &WithdrawPlan, live_time: u64) {
+        self.apply_leaving(&plan.assessment, live_time);
+        self.set_gate(&plan.gate);
+        self.apply_cash(&plan.cash);
+    }
+
+    /// The giver's side of a transfer.
+    pub fn apply_transfer(mut self, plan: &TransferPlan, live_time: u64) {
+        self.apply_leaving(&plan.assessment, live_time);
+        self.set_gate(&plan.gate);
+        self.apply_cash(&plan.given);
+    }
+
+    /// Quote given to a market's insurance.
+    pub fn apply_insurance(mut self, plan: &InsurePlan, live_time: u64) {
+        self.apply_leaving(&plan.assessment, live_time);
+        self.apply_positions(&[(plan.slot, plan.after)]);
+    }
+
+    /// A ticket taken or given up.
+    pub fn apply_ticket(mut self, gate: &Gate) {
+        self.set_gate(gate);
+        self.account.seq += 1;
+    }
+
+    fn apply_leaving(&mut self, found: &Assessment, live_time: u64) {
+        let clock = self.account.auction_clock();
+        self.account.liquidation_started = clock.found(found.maintenance, live_time).started;
+    }
+
+    /// The account's part of a gate: its ticket and its day.
+    fn set_gate(&mut self, gate: &Gate) {
+        let account = &mut *self.account;
+        account.ticket_bank = gate.ticket.bank;
+        account.ticket_amount = gate.ticket.amount;
+        account.ticket_ready = gate.ticket.ready;
+        account.small_withdrawn = gate.small.withdrawn;
+        account.small_window_start = gate.small.since;
     }
 
     /// Moves a delegate's floor: [`MarginAccount::note_deposit`].
@@ -177,6 +219,22 @@ pub fn first_seq(slot: u64) -> u64 {
 }
 
 impl MarginAccount {
+    /// What it has queued to withdraw.
+    pub fn ticket(&self) -> Ticket {
+        Ticket {
+            bank: self.ticket_bank,
+            amount: self.ticket_amount,
+            ready: self.ticket_ready,
+        }
+    }
+
+    pub fn small_use(&self) -> SmallUse {
+        SmallUse {
+            withdrawn: self.small_withdrawn,
+            since: self.small_window_start,
+        }
+    }
+
     pub fn set_name(&mut self, name: [u8; 32]) {
         self.name = name;
         self.seq += 1;

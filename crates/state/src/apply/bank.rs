@@ -1,11 +1,11 @@
 //! Plans applied to banks.
 
 use keel_risk::{
-    AccrualPlan, AccrualTerms, Accruing, BankChange, BankLedger, BankLossPlan, BankTerms, CashPlan, Endangered, Halt, Index48, Insurance, LiquidationPlan, Outflow, OutflowPlan, PerSecond64, Ppm, RateCurve, Shares, deposit_amount, plan_accrual,
+    AccrualPlan, AccrualTerms, Accruing, BankChange, BankLedger, BankLossPlan, BankTerms, Bucket, CashPlan, Endangered, Exit, Gate, Halt, Index48, Insurance, LeastDeposits, Legs, LendingTerms, LiquidationPlan, Outflow, OutflowTerms, PerSecond64, Ppm, Queue, RateCurve, Shares, after_inflow, deposit_amount, plan_accrual, scaled_weight,
 };
 
 use super::Broken;
-use crate::{Bank, FreshRate};
+use crate::{Bank, FreshRate, MarginAccount, MarginView, RiskBook};
 
 impl Bank {
     pub fn terms(&self) -> BankTerms {
@@ -57,13 +57,16 @@ impl Bank {
         }
     }
 
-    /// Charges interest up to now: what every change of a bank's totals does first (margin-spec 7.1).
+    /// Charges interest up to now, and begins the day anew that the least deposits are counted by: what
+    /// every change of a bank's totals does first (margin-spec 7.1, 7.5).
     pub fn bring_to_now(&mut self, now: i64) -> AccrualPlan {
         let terms = AccrualTerms {
             curve: self.curve(),
             insurance_share: Ppm(self.insurance_fee),
             now,
         };
+        let total = self.total_deposits();
+        self.set_least(self.least().at(total, now));
         let plan = plan_accrual(&self.ledger(), self.accruing(), &terms);
         self.apply_accrual(&plan);
         plan
@@ -80,9 +83,107 @@ impl Bank {
 
     pub fn outflow(&self) -> Outflow {
         Outflow {
-            level: self.outflow_level,
-            updated: self.outflow_updated,
+            open: Bucket {
+                level: self.outflow_level,
+                updated: self.outflow_updated,
+            },
+            small: Bucket {
+                level: self.small_level,
+                updated: self.small_updated,
+            },
         }
+    }
+
+    /// How much may leave; the bank must have been brought to now.
+    pub fn outflow_terms(&self, now: i64) -> OutflowTerms {
+        OutflowTerms {
+            share: Ppm(self.outflow_share),
+            floor: self.outflow_floor,
+            least_deposits: self.least().least(),
+            now,
+        }
+    }
+
+    fn least(&self) -> LeastDeposits {
+        LeastDeposits {
+            current: self.least_deposits,
+            before: self.least_deposits_before,
+            since: self.least_deposits_since,
+        }
+    }
+
+    fn set_least(&mut self, least: LeastDeposits) {
+        self.least_deposits = least.current;
+        self.least_deposits_before = least.before;
+        self.least_deposits_since = least.since;
+    }
+
+    /// Whether what is in the bank must stay until a bankrupt account is resolved (margin-spec 8.6).
+    pub fn is_halted(&self, now: i64) -> bool {
+        self.halted_until > now
+    }
+
+    /// The bank as whoever takes out of it meets it, and what lets tokens out to an account. The bank
+    /// must have been brought to now.
+    pub fn exit(&self, account: &MarginAccount, book: &RiskBook, now: i64) -> Exit {
+        let published = book.rates[usize::from(self.index)].updated;
+        Exit {
+            bank: LendingTerms {
+                rate: self.index,
+                ledger: self.ledger(),
+                deposit_cap: self.deposit_cap,
+                borrow_cap: self.borrow_cap,
+                halted: self.is_halted(now),
+                peg_holds: book.borrows_may_grow(now),
+                published_age_s: now.saturating_sub(published),
+            },
+            gate: Gate {
+                outflow: self.outflow(),
+                queue: Queue {
+                    amount: self.queued,
+                    ends: self.queue_ends,
+                },
+                ticket: account.ticket(),
+                small: account.small_use(),
+            },
+            terms: self.outflow_terms(now),
+        }
+    }
+
+    /// What an account has deposited, native units, floor.
+    pub fn deposit_of(&self, account: &MarginView<'_>) -> u64 {
+        let held = account.balance_slot(self.index);
+        let leg = held.and_then(|slot| account.balance(slot));
+        let shares = leg.map_or(Shares(0), |leg| leg.shares);
+        deposit_amount(shares, Index48(self.deposit_index))
+            .0
+            .unsigned_abs()
+    }
+
+    /// The bank's part of a gate: its buckets and its queue.
+    pub fn apply_gate(&mut self, gate: &Gate) {
+        self.set_outflow(gate.outflow);
+        self.queued = gate.queue.amount;
+        self.queue_ends = gate.queue.ends;
+    }
+
+    /// Tokens came in: they make room in the buckets (margin-spec 7.5).
+    pub fn take_inflow(&mut self, amount: u64, now: i64) {
+        let after = after_inflow(self.outflow(), &self.outflow_terms(now), amount);
+        self.set_outflow(after);
+    }
+
+    pub(super) fn set_outflow(&mut self, outflow: Outflow) {
+        self.outflow_level = outflow.open.level;
+        self.outflow_updated = outflow.open.updated;
+        self.small_level = outflow.small.level;
+        self.small_updated = outflow.small.updated;
+    }
+
+    /// The Initial weight of its deposits as it is published: scaled where it holds much (4.4).
+    pub fn scaled_init_weight(&self) -> Ppm {
+        let weight = Ppm(self.init_asset_weight);
+        scaled_weight(weight, self.total_deposits(), self.weight_scale_start)
     }
 
     /// Native units owed to depositors, floor.
@@ -141,12 +242,18 @@ impl Bank {
         self.insurance_window_start = insurance.window_start;
     }
 
-    pub fn apply_outflow(&mut self, plan: &OutflowPlan) {
-        self.outflow_level = plan.after.level;
-        self.outflow_updated = plan.after.updated;
+    /// Tokens given to its insurance.
+    pub fn give_insurance(&mut self, amount: u64) {
+        let amount = i64::try_from(amount).unwrap_or(i64::MAX);
+        self.apply(&BankChange {
+            tokens: amount,
+            insurance: amount,
+            ..BankChange::default()
+        });
     }
 
-    /// A plan's change of the ledger; what rounding leaves over joins `dust`.
+    /// A plan's change of the ledger; what rounding leaves over joins `dust`. The least deposits of the
+    /// day are kept.
     pub fn apply(&mut self, change: &BankChange) {
         self.deposit_shares = self.deposit_shares.saturating_add_signed(change.deposits);
         self.borrow_shares = self.borrow_shares.saturating_add_signed(change.borrows);
@@ -156,8 +263,10 @@ impl Bank {
             self.deposit_index = deposit.0;
             self.borrow_index = borrow.0;
         }
-        let dust = self.tracked.saturating_sub(self.ledger().owed());
+        let ledger = self.ledger();
+        let dust = self.tracked.saturating_sub(ledger.owed());
         self.dust = self.dust.saturating_add(dust);
+        self.set_least(self.least().with(ledger.deposits()));
     }
 
     /// I1, given what the vault holds; a surplus in the vault is a donation and harmless.

@@ -1,12 +1,18 @@
 //! What cranks and administration publish in the risk book.
 
+use bytemuck::bytes_of;
+use keel_risk::num::value_ceil;
 use keel_risk::{
-    Accruing, Auction, AuctionClock, BankLedger, Keep, MarketLedger, Prints, SILENCE_S, Scenario,
-    ScenarioPeak, extremes,
+    Accruing, Atoms, Auction, AuctionClock, BankLedger, Keep, Lots, MarketLedger, Ppm, Price,
+    Prints, SILENCE_S, Scenario, ScenarioPeak, earned_rate, extremes, open_interest_factor,
+    permits_funding, plan_funding,
 };
 
 use super::words;
-use crate::{InstrumentEntry, RateEntry, RiskBook, StoredPeak, StoredScenario};
+use crate::{
+    ASSET_SLOTS, AssetEntry, Bank, INSTRUMENT_SLOTS, InstrumentEntry, Market, RateEntry, RiskBook,
+    StoredPeak, StoredScenario,
+};
 
 impl RiskBook {
     /// Publishes a scenario set and its peaks.
@@ -101,6 +107,73 @@ impl RiskBook {
             live_time: self.live_time,
             prints: move |asset| self.prints_of(asset).after_gap(0, restarted),
         }
+    }
+}
+
+impl RiskBook {
+    /// Copies a bank that has been brought to now, its Initial weight scaled by what it holds
+    /// (margin-spec 4.4, 7.1). Returns whether anything of the copy is new.
+    pub fn publish_bank(&mut self, bank: &Bank) -> bool {
+        let entry = &mut self.rates[usize::from(bank.index)];
+        let before = *entry;
+        let (ledger, accruing) = (bank.ledger(), bank.accruing());
+        entry.publish(&ledger, &accruing);
+        entry.deposit_rate = earned_rate(&ledger, accruing.rate, Ppm(bank.insurance_fee)).0;
+        entry.init_asset_weight = bank.scaled_init_weight().0;
+        bytes_of(&before) != bytes_of(entry)
+    }
+
+    /// Brings a market's funding to now and copies both sides' carry and keep and its open interest
+    /// (margin-spec 7.1, 7.2): whether anything is new, or `None` while the asset's price does not
+    /// serve (2.6).
+    pub fn accrue_market(&mut self, market: &mut Market, now: i64) -> Option<bool> {
+        if !permits_funding(self.tier(market.asset, now)) {
+            return None;
+        }
+        let asset = &self.assets[usize::from(market.asset)];
+        let mark = Price::from_stored(asset.lot_price, asset.lot_shift);
+        let plan = plan_funding(&market.funding(now), &market.funding_terms(mark, now));
+        market.apply_funding(&plan, now);
+
+        let entry = &mut self.instruments[usize::from(market.index)];
+        let before = *entry;
+        entry.publish(&market.ledger());
+        Some(bytes_of(&before) != bytes_of(entry))
+    }
+
+    /// Publishes what the instruments of some assets (as bits) hold open together, and what that
+    /// multiplies their `init_factor` by (margin-spec 3.4). Returns whether anything is new.
+    pub fn publish_open_interest(&mut self, assets: u32) -> bool {
+        if assets == 0 {
+            return false;
+        }
+        let mut lots = [0u64; ASSET_SLOTS];
+        let listed = usize::from(self.instruments_len).min(INSTRUMENT_SLOTS);
+        for entry in &self.instruments[..listed] {
+            let sum = &mut lots[usize::from(entry.asset) % ASSET_SLOTS];
+            *sum = sum.saturating_add(entry.open_interest);
+        }
+
+        let (mut left, mut is_new) = (assets, false);
+        while left != 0 {
+            let asset = left.trailing_zeros() as usize;
+            left &= left - 1;
+            is_new |= self.assets[asset].set_open_interest(lots[asset]);
+        }
+        is_new
+    }
+}
+
+impl AssetEntry {
+    fn set_open_interest(&mut self, lots: u64) -> bool {
+        let before = (self.open_interest, self.init_factor_effective);
+        let mark = Price::from_stored(self.lot_price, self.lot_shift);
+        let held = Lots(i64::try_from(lots).unwrap_or(i64::MAX));
+        let (cap, slope) = (Atoms(self.oi_soft_cap), Ppm(self.oi_slope));
+        self.open_interest = lots;
+        self.oi_factor = open_interest_factor(value_ceil(held, mark), cap, slope).0;
+        self.refresh_init_factor();
+        before != (self.open_interest, self.init_factor_effective)
     }
 }
 

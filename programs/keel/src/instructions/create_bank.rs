@@ -6,14 +6,15 @@ use anchor_spl::token_2022::spl_token_2022::extension::{
 };
 use anchor_spl::token_2022::spl_token_2022::state::Mint as MintState;
 use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
-use keel_risk::Index48;
+use keel_risk::limits::MAX_BANK_TOTAL;
+use keel_risk::{Index48, MAX_OUTFLOW_SHARE};
 use keel_state::{Bank, Group, LAYOUT_VERSION, RATE_SLOTS, RiskBook, seeds};
 
 use crate::errors::KeelError;
 use crate::events::BankCreated;
 use crate::listing::{AssetChoice, place};
 
-/// Terms of a bank. Weights are ppm, caps native units.
+/// Terms of a bank. Ratios are ppm, caps native units.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug)]
 pub struct BankArgs {
     pub asset: AssetChoice,
@@ -22,7 +23,25 @@ pub struct BankArgs {
     pub maint_liab_weight: u32,
     pub init_liab_weight: u32,
     pub deposit_cap: u64,
+    /// Most that it lends; 0 for none.
+    pub borrow_cap: u64,
+    /// The kinks of the utilisation curve, and what borrowing costs a year at each and at all
+    /// (margin-spec 7.1).
+    pub curve_utilisation: [u32; 2],
+    pub curve_rate: [u32; 3],
+    /// Share of the interest that goes to the bank's insurance.
+    pub insurance_fee: u32,
+    /// Net outflow of a day: a share of the least deposits, and at least so much (7.5).
+    pub outflow_share: u32,
+    pub outflow_floor: u64,
+    /// Deposits beyond which the Initial weight shrinks; 0 for never (4.4).
+    pub weight_scale_start: u64,
 }
+
+/// A bank lets out at least 1% of its deposits a day.
+const LEAST_OUTFLOW: u32 = 10_000;
+/// Borrowing costs at most 1,000% a year.
+const MOST_YEARLY: u32 = 10_000_000;
 
 impl BankArgs {
     /// `init_asset <= maint_asset <= 1 <= maint_liab <= init_liab`, so that Initial never exceeds
@@ -38,9 +57,32 @@ impl BankArgs {
         require!(ordered, KeelError::ParameterOutOfRange);
 
         let weightless = self.init_asset_weight == ONE && self.init_liab_weight == ONE;
+        let weightless = weightless && self.weight_scale_start == 0;
         require!(!is_quote || weightless, KeelError::QuoteWeightNotOne);
-        require!(self.deposit_cap < 1 << 62, KeelError::ParameterOutOfRange);
+        let caps = [
+            self.deposit_cap,
+            self.borrow_cap,
+            self.outflow_floor,
+            self.weight_scale_start,
+        ];
+        let bounded = caps.iter().all(|cap| *cap < MAX_BANK_TOTAL);
+        require!(bounded, KeelError::ParameterOutOfRange);
+        require!(self.is_rising(), KeelError::ParameterOutOfRange);
+        let shares = self.insurance_fee <= ONE / 2
+            && (LEAST_OUTFLOW..=MAX_OUTFLOW_SHARE.0).contains(&self.outflow_share);
+        require!(shares, KeelError::ParameterOutOfRange);
         Ok(())
+    }
+
+    /// A curve whose kinks and rates rise.
+    fn is_rising(&self) -> bool {
+        let [low, high] = self.curve_utilisation;
+        let [first, second, last] = self.curve_rate;
+        (1..=high).contains(&low)
+            && high < 1_000_000
+            && first <= second
+            && second <= last
+            && last <= MOST_YEARLY
     }
 }
 
@@ -129,7 +171,16 @@ pub fn handler(ctx: Context<CreateBank>, args: BankArgs) -> Result<()> {
     bank.deposit_index = Index48::ONE.0;
     bank.borrow_index = Index48::ONE.0;
     bank.last_accrual = clock.unix_timestamp;
+    bank.least_deposits_since = clock.unix_timestamp;
     bank.deposit_cap = args.deposit_cap;
+    bank.borrow_cap = args.borrow_cap;
+    bank.curve_utilisation = args.curve_utilisation;
+    bank.curve_rate = args.curve_rate;
+    bank.insurance_fee = args.insurance_fee;
+    bank.outflow_share = args.outflow_share;
+    bank.outflow_floor = args.outflow_floor;
+    bank.weight_scale_start = args.weight_scale_start;
+    bank.init_asset_weight = args.init_asset_weight;
 
     emit!(BankCreated {
         group: accounts.group.key(),

@@ -1,4 +1,4 @@
-//! `deposit`: tokens into a margin account. Open in every price state.
+//! `deposit`: tokens into a margin account; they repay what it owes first. Open in every price state.
 
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
@@ -6,7 +6,7 @@ use keel_risk::{cash_value, plan_deposit};
 use keel_state::{Bank, BookView, MarginAccount, MarginKind, RiskBook};
 
 use crate::errors::{KeelError, Merits};
-use crate::events::Deposited;
+use crate::events::{AssetPrice, Deposited};
 use crate::{load, token};
 
 /// Checked in the attributes: depositor (signer), risk_book, margin, bank (owner, discriminator),
@@ -60,12 +60,14 @@ pub fn handler<'info>(ctx: Context<'info, Deposit<'info>>, amount: u64) -> Resul
         .or_else(|| margin.view().free_balance_slot())
         .ok_or(KeelError::NoFreeBalanceSlot)?;
 
+    bank.bring_to_now(now);
     let view = BookView::new(&book, now);
     let plan = plan_deposit(&view, &margin.view(), slot, bank.terms(), received).merits()?;
 
     margin.edit().apply_cash(&plan);
     margin.edit().note_deposit(cash_value(&view, &plan));
     bank.apply_cash(&plan);
+    bank.take_inflow(received, now);
 
     bank.invariant(accounts.vault.amount)
         .map_err(KeelError::from)?;
@@ -77,6 +79,7 @@ pub fn handler<'info>(ctx: Context<'info, Deposit<'info>>, amount: u64) -> Resul
         amount: received,
         shares_before: plan.before.0,
         shares_after: plan.after.shares.0,
+        price: AssetPrice::of(&view, bank.asset),
     });
     Ok(())
 }

@@ -1,12 +1,13 @@
-//! `withdraw`: tokens out of a margin account, never out of what Initial needs.
+//! `withdraw`: tokens out of a margin account, never out of what Initial needs; what the deposit lacks
+//! is borrowed if the owner says so.
 
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
-use keel_risk::{cash_value, plan_withdraw};
+use keel_risk::{Taking, cash_value, plan_withdraw};
 use keel_state::{Bank, BookView, Group, MarginAccount, MarginKind, RiskBook, Workspace};
 
 use crate::errors::{KeelError, Merits};
-use crate::events::Withdrawn;
+use crate::events::{AssetPrice, Withdrawn};
 use crate::token::VaultAuthority;
 use crate::{load, token};
 
@@ -34,8 +35,29 @@ pub struct Withdraw<'info> {
     pub token_program: Interface<'info, TokenInterface>,
 }
 
+impl Withdraw<'_> {
+    /// Where the account holds the bank, or with `allow_borrow` will hold it. Only its owner signs, so
+    /// that a slot may open (margin-spec 2.8).
+    fn slot(&self, margin: &load::MarginRefMut, bank: &Bank, allow_borrow: bool) -> Result<usize> {
+        require!(
+            margin.account().kind == MarginKind::Trader as u8,
+            KeelError::NotATrader
+        );
+        let held = margin.view().balance_slot(bank.index);
+        if held.is_none() && allow_borrow {
+            let free = margin.view().free_balance_slot();
+            return Ok(free.ok_or(KeelError::NoFreeBalanceSlot)?);
+        }
+        Ok(held.ok_or(KeelError::NothingToWithdraw)?)
+    }
+}
+
 /// `amount` in native units; `u64::MAX` withdraws the whole deposit.
-pub fn handler<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64) -> Result<()> {
+pub fn handler<'info>(
+    ctx: Context<'info, Withdraw<'info>>,
+    amount: u64,
+    allow_borrow: bool,
+) -> Result<()> {
     let accounts = ctx.accounts;
     require!(amount > 0, KeelError::ZeroAmount);
     let now = Clock::get()?.unix_timestamp;
@@ -43,32 +65,33 @@ pub fn handler<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64) -> Resu
     let mut margin = load::margin_mut(&accounts.margin, &book)?;
     let mut bank = accounts.bank.load_mut()?;
     require_keys_eq!(bank.group, book.group, KeelError::OtherGroup);
-    require!(
-        margin.account().kind == MarginKind::Trader as u8,
-        KeelError::NotATrader
-    );
-    let slot = margin
-        .view()
-        .balance_slot(bank.index)
-        .ok_or(KeelError::NothingToWithdraw)?;
+    let slot = accounts.slot(&margin, &bank, allow_borrow)?;
 
+    bank.bring_to_now(now);
+    // Only a borrow is worth less by its copy than it is.
+    let fresh = [bank.fresh_rate()];
+    let rates = if allow_borrow { &fresh[..] } else { &[] };
+    let view = BookView::new(&book, now).with_rates(rates);
     let mut workspace = Workspace::for_account(&margin.view());
-    let view = BookView::new(&book, now);
-    let (plan, health) = plan_withdraw(
+    let plan = plan_withdraw(
         &view,
         &margin.view(),
-        slot,
-        bank.terms(),
-        amount,
+        &bank.exit(margin.account(), &book, now),
+        Taking {
+            slot,
+            amount,
+            allow_borrow,
+        },
         &mut workspace.scratch(),
     )
     .merits()?;
 
-    margin.edit().apply_cash(&plan);
-    margin.edit().note_deposit(cash_value(&view, &plan));
-    bank.apply_cash(&plan);
+    margin.edit().apply_withdrawal(&plan, book.live_time);
+    margin.edit().note_deposit(cash_value(&view, &plan.cash));
+    bank.apply_cash(&plan.cash);
+    bank.apply_gate(&plan.gate);
 
-    let paid = plan.tokens.0.unsigned_abs();
+    let paid = plan.cash.tokens.0.unsigned_abs();
     let left = accounts
         .vault
         .amount
@@ -82,10 +105,12 @@ pub fn handler<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64) -> Resu
         bank: accounts.bank.key(),
         seq: margin.account().seq,
         amount: paid,
-        shares_before: plan.before.0,
-        shares_after: plan.after.shares.0,
-        health_initial: health.initial.health().0,
-        health_maintenance: health.maintenance.health().0,
+        borrowed: plan.borrowed.0,
+        shares_before: plan.cash.before.0,
+        shares_after: plan.cash.after.shares.0,
+        health_initial: plan.assessment.initial.health().0,
+        health_maintenance: plan.assessment.maintenance.health().0,
+        price: AssetPrice::of(&view, bank.asset),
     };
     drop((margin, bank));
     drop(book);
