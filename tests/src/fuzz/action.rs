@@ -280,27 +280,38 @@ impl Attack {
 }
 
 impl Action {
-    /// Instructions that must be accepted often in a sequence of any length that shows something.
-    pub const ACCEPTED: [&'static str; 19] = [
+    /// Instructions that take part; `view_margin` is asked after every step, and an operator's are sent
+    /// before the first.
+    pub const INSTRUCTIONS: [&'static str; 29] = [
+        "deposit",
+        "withdraw",
+        "transfer",
+        "take_ticket",
+        "accrue",
+        "fund_bank_insurance",
+        "fund_market_insurance",
+        "open_position",
+        "close_position",
+        "exit_position",
+        "settle_pnl",
+        "liquidate",
+        "take_over",
+        "deleverage",
+        "take_strays",
+        "resolve_bankruptcy",
+        "request_provide",
+        "provide_liquidity",
+        "cancel_provide",
+        "request_redeem",
+        "redeem_liquidity",
+        "cancel_redeem",
         "set_name",
         "set_delegate",
         "clear_delegate",
         "create_margin_account",
         "close_margin_account",
-        "open_position (delegate)",
-        "close_position (delegate)",
-        "deposit",
-        "withdraw",
-        "open_position",
-        "open_position (more legs)",
-        "close_position",
-        "provide_liquidity",
-        "liquidate",
         "check_conservation",
-        "update_prices (move)",
-        "update_prices (jump)",
-        "update_prices (wide)",
-        "batch",
+        "update_prices",
     ];
 
     /// The instruction, or what else it is.

@@ -206,6 +206,7 @@ pub struct MarketBook {
     pub stray_quote: [i64; 2],
     /// No gain is settled until then.
     pub halted_until: i64,
+    pub last_accrual: i64,
 }
 
 impl MarketBook {
@@ -225,6 +226,7 @@ impl MarketBook {
             stray: [field(256), field(264)],
             stray_quote: [field(272).cast_signed(), field(280).cast_signed()],
             halted_until: field(320).cast_signed(),
+            last_accrual: field(144).cast_signed(),
         }
     }
 

@@ -626,8 +626,9 @@ fn unwound(row: usize, before: &State, after: &State) -> Result<()> {
 /// 8.6: only who is worth less than nothing is resolved, and he ends with no more than that.
 fn resolved(row: usize, before: &State, after: &State) -> Result<()> {
     let (was, is) = (before.worth(row), after.worth(row));
+    let tokens = after.books.accounts[row].balances.len() as i128;
     ensure!(
-        was < ROUNDING && is <= ROUNDING.max(unit_of_any(after)),
+        was < ROUNDING && is <= (tokens + 1) * unit_of_any(after),
         "8.6: a resolution took row {row} from {was} to {is}"
     );
     ensure!(

@@ -16,6 +16,8 @@ use super::arena::{
 #[derive(Clone, Debug, Default)]
 pub struct View {
     pub price_age_s: i64,
+    /// Of the market that was not accrued for longest.
+    pub accrual_age_s: i64,
     /// USD.
     pub prices: [f64; ASSETS],
     pub accounts: Vec<AccountView>,
@@ -71,6 +73,11 @@ impl AccountView {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Usual,
+    /// Traders take one side, so many steps more; then prices move, mostly their way.
+    Herd {
+        buys: bool,
+        left: u32,
+    },
     /// Prices fall or rise together, so many times more.
     Crash {
         mask: u8,
@@ -110,6 +117,12 @@ impl Chooser {
         if view.price_age_s > 8 && self.random.random_bool(0.5) {
             return Action::Publish { mask: u8::MAX };
         }
+        if view.accrual_age_s > 3_000 && self.chance(1, 4) {
+            return Action::Accrue {
+                banks: u8::MAX,
+                markets: u8::MAX >> 1,
+            };
+        }
         if !self.plans.is_empty()
             && self.chance(1, 2)
             && let Some(planned) = self.plans.pop_front()
@@ -123,6 +136,7 @@ impl Chooser {
             },
             Phase::Asleep { .. } if self.chance(1, 3) => self.clock(view),
             Phase::Asleep { .. } => self.user(view),
+            Phase::Herd { buys, .. } if self.chance(2, 3) => self.herd(view, buys),
             Phase::Hunt { .. } if self.chance(3, 5) => self.failure(view),
             Phase::Usual if self.chance(1, 6) => self.failure(view),
             _ => self.usual(view),
@@ -133,6 +147,19 @@ impl Chooser {
     fn turn(&mut self) -> Phase {
         let now = self.phase;
         self.phase = match now {
+            Phase::Usual if self.chance(1, 200) => Phase::Herd {
+                buys: self.chance(1, 2),
+                left: 60,
+            },
+            Phase::Herd { buys, left } if left > 1 => Phase::Herd {
+                buys,
+                left: left - 1,
+            },
+            Phase::Herd { buys, .. } => Phase::Crash {
+                mask: 0b1111_1110,
+                falls: buys ^ self.chance(4, 5),
+                left: self.within(3, 6) as u32,
+            },
             Phase::Usual if self.chance(1, 120) => Phase::Crash {
                 mask: if self.chance(1, 2) {
                     0b1111_1110
@@ -169,6 +196,20 @@ impl Chooser {
             mask,
             ppm: if falls { -size } else { size },
         }
+    }
+
+    /// Everybody on one side.
+    fn herd(&mut self, view: &View, buys: bool) -> Action {
+        if !buys && self.chance(1, 4) {
+            return self.borrow(view);
+        }
+        let mut action = self.open(view);
+        if let Action::Open { legs, .. } = &mut action {
+            for (_, lots) in legs {
+                *lots = if buys { lots.abs() } else { -lots.abs() };
+            }
+        }
+        action
     }
 
     /// Anything but failures.
@@ -320,7 +361,7 @@ impl Chooser {
         let poorest = (0..ACCOUNTS).min_by_key(spare);
         if let Some(who) = poorest
             && spare(&who) < 0
-            && self.chance(1, 2)
+            && self.chance(if view.accounts[who].equity < 0 { 1 } else { 3 }, 6)
         {
             let fresh = needed(who).unsigned_abs() * self.within(3, 40);
             let owed = view.accounts[who].equity.min(0).unsigned_abs();
@@ -573,7 +614,8 @@ impl Chooser {
     fn backstop(&mut self, view: &View, whom: Option<usize>) -> Option<Action> {
         let account = whom.map_or(&view.pool, |whom| &view.accounts[whom]);
         let held = account.held();
-        if account.equity < 0 && held.is_empty() && account.deposits.is_empty() {
+        let is_bare = account.deposits.is_empty() || self.chance(1, 3);
+        if account.equity < 0 && held.is_empty() && is_bare {
             let losses = account.closed_losses();
             let part = if account.borrows.is_empty() && !losses.is_empty() {
                 Some(self.pick(&losses))
@@ -601,7 +643,7 @@ impl Chooser {
     /// What somebody does about an account below Maintenance; anything else while there is none.
     fn failure(&mut self, view: &View) -> Action {
         if view.pool.is_liquidatable
-            && self.chance(1, 2)
+            && self.chance(1, 8)
             && let Some(action) = self.backstop(view, None)
         {
             return action;
@@ -618,7 +660,15 @@ impl Chooser {
         if targets.is_empty() {
             return self.user(view);
         }
-        let whom = self.pick(&targets);
+        let worthless = targets.iter().copied();
+        let worthless: Vec<usize> = worthless
+            .filter(|number| view.accounts[*number].equity < 0)
+            .collect();
+        let whom = if !worthless.is_empty() && self.chance(1, 2) {
+            self.pick(&worthless)
+        } else {
+            self.pick(&targets)
+        };
         if self.chance(3, 5)
             && let Some(action) = self.backstop(view, Some(whom))
         {
@@ -642,7 +692,7 @@ impl Chooser {
                 };
             }
             1..=2 => return self.take_over(view, by, whom),
-            3 if account.held().len() > 1 => {
+            3..=4 if account.held().len() > 1 => {
                 let held = account.held();
                 let first = self.pick(&held);
                 let size = account.sizes[usize::from(first)].unsigned_abs();
@@ -653,7 +703,7 @@ impl Chooser {
                     size: self.size_to_take(size),
                 };
             }
-            4..=6 if !account.borrows.is_empty() && !account.deposits.is_empty() => {
+            3..=6 if !account.borrows.is_empty() && !account.deposits.is_empty() => {
                 return Action::LiquidateBorrow {
                     by,
                     whom,

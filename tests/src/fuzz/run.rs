@@ -32,8 +32,14 @@ impl Tallies {
         }
     }
 
-    pub fn accepted(&self, name: &str) -> u64 {
-        self.0.get(name).map_or(0, |tally| tally.accepted)
+    /// How often an instruction was accepted, whatever stands behind its name in brackets.
+    pub fn accepted(&self, instruction: &str) -> u64 {
+        let of_it = |name: &str| {
+            let rest = name.strip_prefix(instruction);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" ("))
+        };
+        let tallies = self.0.iter().filter(|(name, _)| of_it(name));
+        tallies.map(|(_, tally)| tally.accepted).sum()
     }
 
     fn count(&mut self, action: &Action, outcome: Option<String>) {

@@ -103,6 +103,10 @@ impl State {
         Ok(View {
             price_age_s: self.now - arena.published,
             prices: arena.prices,
+            accrual_age_s: (self.books.markets.iter())
+                .map(|market| self.now - market.last_accrual)
+                .max()
+                .unwrap_or_default(),
             accounts: accounts.collect::<Result<_>>()?,
             pool: self.account_view(arena, POOL_ROW)?,
             strays: (self.books.markets.iter())

@@ -21,7 +21,7 @@ fn every_invariant_holds_after_every_step_of_a_random_sequence() {
     let (tallies, broken) = run::sequence(SEED, STEPS, || true).expect("a group");
     println!("{tallies}");
     report(SEED, broken);
-    for name in Action::ACCEPTED {
+    for name in Action::INSTRUCTIONS {
         let accepted = tallies.accepted(name);
         assert!(accepted >= LEAST, "{name} was accepted {accepted} times");
     }
