@@ -64,16 +64,18 @@ impl World {
         self.vm.measure("resolve_bankruptcy", call, &[])
     }
 
-    /// Lets an account owe native units of a bank at an index of one, as a borrow that it spent would.
+    /// Lets an account without a deposit there owe native units of a bank at an index of one, as a
+    /// borrow that it spent would.
     pub fn lend(&mut self, trader: &Trader, asset: Asset, units: i64) {
         let bank = self.bank_address(asset);
         self.shift(bank, BORROW_SHARES, units);
         self.shift(bank, TRACKED, -units);
         self.shift(address::vault(&bank), AMOUNT, -units);
         let row = self.row(&trader.margin);
-        let slot = DISCRIMINATOR + 240 + 32 * row.balances.len();
+        let held = row.balances.iter().position(|held| held.0 == asset as u8);
+        let slot = DISCRIMINATOR + 240 + 32 * held.unwrap_or(row.balances.len());
         self.patch(trader.margin, slot, &[1, asset as u8]);
-        self.patch(trader.margin, slot + 8, &(-units).to_le_bytes());
+        self.shift(trader.margin, slot + 8, -units);
     }
 
     /// Takes all but so many native units of quote from an account's deposit, as if they were spent.
