@@ -169,7 +169,7 @@ impl Written {
             let allowed = bidder.account().may_hold(leg.instrument);
             require!(allowed, KeelError::NotInMarkets);
             let touched = account.is_touched(given) && taker.is_touched(taken);
-            let settled = self.markets[number] == MarketChange::default();
+            let settled = self.markets[number].is_none();
             let at_hand = touched && settled || ledgers.market(leg.instrument).is_some();
             require!(at_hand, KeelError::MissingLedger);
         }
@@ -179,8 +179,7 @@ impl Written {
             .zip(&self.banks)
             .take(plan.balances)
         {
-            let settled = *change == BankChange::default();
-            let at_hand = settled || ledgers.bank(leg.rate).is_some();
+            let at_hand = change.is_none() || ledgers.bank(leg.rate).is_some();
             require!(at_hand, KeelError::MissingLedger);
         }
         Ok(())

@@ -12,7 +12,7 @@ use crate::error::RiskError;
 use crate::failure::auction::premium;
 use crate::failure::judge_receiver;
 use crate::failure::liquidation::{LiquidationTerms, StoppedBy};
-use crate::fitness::require_liquidation_prices;
+use crate::fitness::require_liquidation_prices_of;
 use crate::ledger::{BankChange, MarketChange};
 use crate::limits::check_growth;
 use crate::margin::{self, Assessment, Health, Scratch, exposed_assets};
@@ -95,9 +95,10 @@ pub fn plan_take_over<B: Book, A: Legs, K: Legs>(
     scratch: &mut Scratch<'_>,
 ) -> Result<TakeoverPlan, RiskError> {
     // A share of every leg moves, so no asset's price may be stale.
-    require_liquidation_prices(book, account, u32::MAX)?;
+    let exposed = exposed_assets(book, account);
+    require_liquidation_prices_of(book, exposed, u32::MAX)?;
     let found = margin::judged(book, account, scratch);
-    let in_doubt = is_doubtful(book, exposed_assets(book, account));
+    let in_doubt = is_doubtful(book, exposed);
     if !found.maintenance.is_liquidatable()
         || in_doubt && !margin::maintenance_in_favour(book, account, scratch).is_liquidatable()
     {

@@ -118,8 +118,9 @@ pub(in crate::failure) fn merged(
     let lots = before.size.0 - left.size.0;
     let quote = before.quote.0.checked_sub(left.quote.0);
     if held.size.0.signum() * lots.signum() >= 0 {
-        let (after, dust) = moved(held, lots, quote, Carries::NONE)?;
-        return Ok((after, market_change(&[(before, left), (held, after)], dust)));
+        // What one side loses the other gets: nothing changes in the market.
+        let (after, _) = moved(held, lots, quote, Carries::NONE)?;
+        return Ok((after, MarketChange::default()));
     }
     // As a fill at no price between the two: what the account keeps of its carry it hands over, so
     // the bidder's position gains what his lots' carry comes to and loses what the taken lots' did.

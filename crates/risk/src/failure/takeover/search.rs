@@ -52,7 +52,8 @@ impl<B: Book, A: Legs> Search<'_, '_, '_, B, A> {
         }
         // Shares up to `low` do not pass the end; `high` does.
         let (mut low, mut high) = (0, None);
-        let mut share = self.least(0).clamp(1, most);
+        let mut bend = self.bend();
+        let mut share = self.least(bend).clamp(1, most);
         for tried in 1..TAKEOVER_TRIES {
             let step = self.attempt(Ppm(share))?;
             let slack = slack(step.after, self.terms.liquidation);
@@ -70,9 +71,9 @@ impl<B: Book, A: Legs> Search<'_, '_, '_, B, A> {
             share = match high {
                 None => most,
                 Some(high) if high - low <= 1 => high,
-                // What the last share came to tells how the requirement bends; then halve.
+                // What the last share came to is closer to the truth than rows scaled down; then halve.
                 Some(high) if tried <= 2 => {
-                    let bend = self.bend(share, slack);
+                    bend = self.bend_of(share, slack);
                     self.least(bend).clamp(low + 1, high - 1)
                 }
                 Some(high) => low + (high - low) / 2,
@@ -119,15 +120,28 @@ impl<B: Book, A: Legs> Search<'_, '_, '_, B, A> {
         }
     }
 
-    /// By how much the account came nearer to the end than in proportion: the `bend` of
-    /// [`Self::least`] that explains a share's slack.
-    fn bend(&self, share: u32, slack: i64) -> u64 {
+    /// By how much the requirement falls faster than the legs, where size multipliers fall with them:
+    /// the `bend` of [`Self::least`] that explains the requirement of what a share near the end leaves.
+    fn bend(&mut self) -> u64 {
+        let all = self.found.maintenance.requirement;
+        // In 1024ths, so that the rows are scaled by shifts.
+        let share = (u64::from(self.least(0)) * 1_024 / u64::from(MILLION)).clamp(1, 1_023);
+        let rest = 1_024 - share;
+        let left =
+            margin::requirement_of_part(self.book, self.found.assets, rest as i64, self.scratch);
+        let in_proportion = (all.0.max(0).unsigned_abs() >> 10).saturating_mul(rest);
+        let less = in_proportion.saturating_sub(left.0.max(0).unsigned_abs());
+        let bend = mul_div_floor(less, 1 << 20, share * rest).unwrap_or(u64::MAX >> 2);
+        bend.saturating_add(ppm_floor(bend, self.terms.liquidation.buffer))
+    }
+
+    /// The bend that explains how far past the end a share came.
+    fn bend_of(&self, share: u32, slack: i64) -> u64 {
         let (lacks, paid) = self.lacking();
         let rest = MILLION - share;
         let in_proportion =
             i128::from(ppm_floor(paid, Ppm(share))) - i128::from(ppm_floor(lacks, Ppm(rest)));
-        let more = i128::from(slack) - in_proportion;
-        let more = u64::try_from(more).unwrap_or(0);
+        let more = u64::try_from(i128::from(slack) - in_proportion).unwrap_or(0);
         let square = u64::from(MILLION) * u64::from(MILLION);
         let divisor = u64::from(share) * u64::from(rest);
         mul_div_floor(more, square, divisor).unwrap_or(u64::MAX >> 2)
