@@ -95,7 +95,12 @@ fn receive_positions<B: Book, A: Legs, K: Legs>(
             size: Lots(0),
             quote: Atoms(0),
         });
-        let carries = Carries::of(&book.instrument(before.instrument));
+        let opposite = held.size.0.signum() * before.size.0.signum() < 0;
+        let carries = if opposite {
+            Carries::of(&book.instrument(before.instrument))
+        } else {
+            Carries::NONE
+        };
         let (after, change) = merged(held, before, *left, carries)?;
         *place = (at, after);
         *market = change;
@@ -157,7 +162,12 @@ fn receive_balances<B: Book, A: Legs, K: Legs>(
         let at = free.take(left.rate, capacity).ok_or(RiskError::TooLarge)?;
         replaced.add(at);
         let held = bidder.balance(at).map_or(Shares(0), |leg| leg.shares);
-        let part = part_floor(before.0, plan.share);
+        // The quote's place holds the payment already.
+        let part = if left.rate == QUOTE_RATE {
+            part_floor(before.0, plan.share)
+        } else {
+            before.0 - left.shares.0
+        };
         let mut after = joined(book, left.rate, held, part);
         if left.rate == QUOTE_RATE {
             after = paid_by(book, after, plan)?;

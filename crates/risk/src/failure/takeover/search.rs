@@ -9,7 +9,7 @@ use crate::failure::auction::discount;
 use crate::failure::liquidation::{LiquidationTerms, StoppedBy, end_of};
 use crate::margin::{self, Assessment, Health, Scratch};
 use crate::num::{mul_div_floor, ppm_ceil, ppm_floor};
-use crate::shares::credited;
+use crate::shares::{amount, credited};
 use crate::units::{Atoms, Native, Ppm};
 
 /// Shares tried at most by one call.
@@ -147,25 +147,11 @@ impl<B: Book, A: Legs> Search<'_, '_, '_, B, A> {
         mul_div_floor(more, square, divisor).unwrap_or(u64::MAX >> 2)
     }
 
-    /// Writes the account without `share` of everything, the payment received, and judges it.
+    /// Writes the account without `share` of everything, the payment received, and judges it. What it
+    /// is worth less is what moved; a payment adds its quote to equity and leaves the requirement.
     fn attempt(&mut self, share: Ppm) -> Result<Tried, RiskError> {
-        let given = give(self.book, self.account, share, self.buffers)?;
-        let payment = if self.found.net_asset_value.0 > 0 {
-            let rate = Ppm(MILLION - discount(self.terms.live_s).0);
-            Atoms(ppm_ceil(given.worth.max(0).unsigned_abs(), rate) as i64)
-        } else {
-            Atoms(0)
-        };
-        if let Some((_, quote)) = self.buffers.account_balances.first_mut() {
-            let rate = self.book.rate(QUOTE_RATE);
-            quote.shares = credited(
-                quote.shares,
-                Native(payment.0),
-                rate.deposit_index,
-                rate.borrow_index,
-            );
-        }
-        let after = Written {
+        let given = give(self.account, share, self.buffers)?;
+        let left = Written {
             balances: self
                 .buffers
                 .account_balances
@@ -177,15 +163,39 @@ impl<B: Book, A: Legs> Search<'_, '_, '_, B, A> {
                 .get(..given.positions)
                 .unwrap_or_default(),
         };
-        let after = margin::maintenance(self.book, &after, self.scratch);
+        let left = margin::judged(self.book, &left, self.scratch);
+        let legs = (given.balances + given.positions) as i64;
+        let moved = self.found.net_asset_value.0.saturating_sub(left.net_asset_value.0);
+        let worth = moved.saturating_add(legs);
+
+        let mut after = left.maintenance;
+        let mut payment = Atoms(0);
+        if self.found.net_asset_value.0 > 0 {
+            let rate = Ppm(MILLION - discount(self.terms.live_s).0);
+            payment = Atoms(ppm_ceil(worth.max(0).unsigned_abs(), rate) as i64);
+            let gained = self.receive_payment(payment);
+            after.equity = Atoms(after.equity.0.saturating_add(gained));
+        }
         Ok(Tried {
             share,
             balances: given.balances,
             positions: given.positions,
-            worth: Atoms(given.worth),
+            worth: Atoms(worth),
             payment,
             after,
         })
+    }
+
+    /// Credits the payment to the account's quote; what this adds to its equity.
+    fn receive_payment(&mut self, payment: Atoms) -> i64 {
+        let rate = self.book.rate(QUOTE_RATE);
+        let (deposit, borrow) = (rate.deposit_index, rate.borrow_index);
+        let Some((_, quote)) = self.buffers.account_balances.first_mut() else {
+            return 0;
+        };
+        let before = amount(quote.shares, deposit, borrow).0;
+        quote.shares = credited(quote.shares, Native(payment.0), deposit, borrow);
+        amount(quote.shares, deposit, borrow).0.saturating_sub(before)
     }
 }
 
