@@ -5,6 +5,7 @@
 //! - [`PriceUpdate`]: the bytes of a `PriceUpdateV2` account.
 //! - [`World`]: a whole group made by the operator's own migration, with traders and a pool.
 //! - [`Ledger`]: the books kept a second time, from raw bytes.
+//! - [`fuzz`]: random sequences on a group of eight assets, and what they must keep.
 //! - [`bench`]: compute units of every instruction, in the shapes of the architecture.
 //! - [`vectors`]: files of expected figures, natively and in the VM.
 //!
@@ -18,6 +19,7 @@ mod backstop;
 pub mod bench;
 mod charging;
 mod delegation;
+pub mod fuzz;
 mod judge;
 mod ledger;
 mod liquidity;
