@@ -117,6 +117,7 @@ pub struct BankRow {
     pub deposit_shares: u64,
     pub borrow_shares: u64,
     pub deposit_index: u64,
+    pub borrow_index: u64,
     pub tracked: u64,
     pub fees: u64,
     pub insurance: u64,
@@ -204,7 +205,9 @@ impl Ledger {
         require(-borrows == i128::from(bank.borrow_shares), || {
             format!("I1, bank {index}: accounts owe {borrows} shares, {bank:?}")
         })?;
-        let tokens = (deposits * i128::from(bank.deposit_index)) >> 48;
+        // Depositors are owed the floor, borrowers owe the ceil.
+        let lent = (borrows * i128::from(bank.borrow_index)) >> 48;
+        let tokens = ((deposits * i128::from(bank.deposit_index)) >> 48) + lent;
         let house = [bank.fees, bank.insurance, bank.dust].map(i128::from);
         let owed = tokens + house.iter().sum::<i128>();
         require(owed == i128::from(bank.tracked), || {
@@ -247,6 +250,7 @@ fn bank_row(bank: &[u8], vault: &[u8]) -> BankRow {
         deposit_shares: field(136),
         borrow_shares: field(144),
         deposit_index: field(152),
+        borrow_index: field(160),
         tracked: field(176),
         fees: field(184),
         insurance: field(192),

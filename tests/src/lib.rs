@@ -15,6 +15,7 @@
 mod artifacts;
 mod attack;
 mod auction;
+mod backstop;
 pub mod bench;
 mod charging;
 mod delegation;
@@ -26,6 +27,7 @@ mod money;
 mod operator;
 mod prices;
 mod risk_program;
+mod stored;
 mod tokens;
 mod trading;
 pub mod vectors;
@@ -34,6 +36,7 @@ mod world;
 
 pub use artifacts::{ArtifactMissing, program_file};
 pub use attack::{account, code, expect_error};
+pub use backstop::{KeptBooks, KeptSide};
 pub use delegation::Side;
 pub use ledger::{AccountRow, BankRow, Ledger, MarketRow, Places, PoolRow};
 pub use liquidity::shares_account;

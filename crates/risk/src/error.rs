@@ -174,6 +174,8 @@ pub enum RiskError {
     RedemptionsStopped { equity: Atoms, requirement: Atoms },
     /// Less would come out than the request accepts: cancel it, or wait.
     BelowMinAmount { amount: u64, least: u64 },
+    /// The pool takes this close: send it as an ordinary one.
+    PoolTakesIt,
     /// The account's auction is still running: bid, or wait (8.5).
     AuctionRunning { live_s: u64, needed_s: u64 },
     /// The account has something left that can be taken, or owes nothing that it lacks: liquidate it
@@ -183,6 +185,4 @@ pub enum RiskError {
     NothingMissing,
     /// The account still owes lenders, who come first: resolve its borrows' banks (8.6).
     LendersFirst { owed: u64 },
-    /// The pool takes this close: send it as an ordinary one.
-    PoolTakesIt,
 }

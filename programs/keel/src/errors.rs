@@ -84,15 +84,15 @@ errors! {
         NotInMarkets = "the isolated account may not hold this market: use another account",
         WrongDelegate = "a delegate is a key other than the owner's and other than zero",
         GrantOutOfRange = "grant a budget, a market and time to come; budget and loss at most 2^56 atoms",
-        NoLiquidator = "a step that takes something needs the margin account that takes it",
-        MissingLedger = "a bank or market that this changes was not passed: add it",
         NotTheQuote = "liquidity is provided in the quote: pass its mint",
         WrongRequest = "the request is of another pool or owner: pass his request to this pool",
         NotRequester = "only who asked may cancel a request that has not lapsed: sign with his key",
-        WrongBackstopPool = "not the pool that takes the market's legs: pass the one that it names",
-        OneLedgerAtATime = "one market or one bank is resolved per call: leave the other out",
+        NoLiquidator = "a step that takes something needs the margin account that takes it",
+        MissingLedger = "a bank or market that this changes was not passed: add it",
         PremiumTooSteep = "the premium at the cap would leave exits too little slip: list a larger skew_scale",
         WrongReferrer = "not the margin account's referrer: pass his account, or none",
+        WrongBackstopPool = "not the pool that takes the market's legs: pass the one that it names",
+        OneLedgerAtATime = "one market or one bank is resolved per call: leave the other out",
     }
     merits {
         PriceNotPositive = "the price is not positive",
@@ -168,11 +168,11 @@ errors! {
         RequestLapsed = "the request was not executed within its hour: cancel it, and ask again",
         RedemptionsStopped = "the pool is below Maintenance: redeem when it is not",
         BelowMinAmount = "less would come out than the request accepts: cancel it, or wait",
+        PoolTakesIt = "the pool takes this close: use close_position",
         AuctionRunning = "the account's auction is still running: bid, or wait for its ten live minutes",
         NotBankrupt = "the account has something left that can be taken, or lacks nothing: liquidate it first",
         NothingMissing = "nothing is missing in this market or bank: name another",
         LendersFirst = "the account still owes lenders, who come first: resolve its borrows' banks",
-        PoolTakesIt = "the pool takes this close: use close_position",
     }
 }
 

@@ -4,11 +4,12 @@ use anyhow::{Context, ensure};
 use keel_sdk::instruction::{self, TakenLeg};
 use keel_sdk::{Instruction, Pubkey, Snapshot, address};
 use keel_state::{Bank, RiskBook};
+use solana_signer::Signer;
 
 use super::accounts::{edit, edit_margin};
 use super::shape::LINEAR;
 use super::stage::Stage;
-use super::{Figures, engine, passes, refusal};
+use super::{Figures, engine, passes, refusal, sizes};
 use keel::errors::KeelError;
 
 /// What an account that is to be liquidated lacks, atoms.
@@ -46,6 +47,38 @@ pub fn measure(figures: &mut Figures) -> anyhow::Result<()> {
     takeover(figures, &stage, "mixed", &[])?;
     figures.take_sizes(&stage);
     Ok(())
+}
+
+/// Steps against an account of sixteen balances and sixteen positions on eight assets: name, units and
+/// bytes of the transaction. Fails where one does not go through.
+pub fn at_the_limits() -> anyhow::Result<Vec<(&'static str, u64, u64)>> {
+    let mut stage = Stage::build(LINEAR)?;
+    two_prints(&mut stage)?;
+    below_maintenance(&mut stage)?;
+    let signer = stage.liquidator.owner();
+    let margin = stage.trader.margin;
+    let clock = instruction::set_auction_clock(&stage.keys, signer, margin, &[], &[]);
+    let markets = stage.shape.trader_markets();
+    let mut steps = vec![("clock", clock)];
+    for market in &markets {
+        let leg = TakenLeg::Position { market: *market };
+        steps.push(("position", step(&stage, leg, u64::MAX)));
+    }
+    free_bidder(&mut stage)?;
+    steps.push(("take over", bid(&stage, &[], &[])));
+    let mut found = Vec::new();
+    for (name, step) in steps {
+        let size = sizes::measure(&step, &stage.vm.payer.pubkey());
+        let size = size.context("a transaction")?;
+        let sent = stage.vm.simulate(&[step], &[&stage.liquidator.key]);
+        match sent {
+            Ok(sent) => found.push((name, sent.units, size.bytes)),
+            // Of a hedged book not every leg alone may be taken.
+            Err(_) if name == "position" => (),
+            Err(failure) => anyhow::bail!("{name}: {failure}"),
+        }
+    }
+    Ok(found)
 }
 
 /// As if prices had come often enough since the last silence.

@@ -3,8 +3,9 @@
 //! Each figure is of one instruction alone, simulated from the same state: no measurement moves
 //! another. Options do not exist yet, hence no `mixed` and no `full_pool`.
 
-mod accounts;
+pub(crate) mod accounts;
 mod auction;
+mod backstop;
 mod cash;
 mod delegation;
 mod engine;
@@ -25,6 +26,7 @@ use anyhow::bail;
 use keel_sdk::Instruction;
 use solana_keypair::Keypair;
 
+pub use auction::at_the_limits;
 pub use report::{json, table};
 
 use crate::vm::{BUDGET_UNITS, Failure, Sent};
@@ -95,6 +97,7 @@ pub fn measure() -> anyhow::Result<Figures> {
     let mut stressed = Stage::build(LINEAR)?;
     trade::measure_stressed(&mut figures, &mut stressed)?;
     auction::measure(&mut figures)?;
+    backstop::measure(&mut figures)?;
     risk::measure(&mut figures)?;
     Ok(figures)
 }

@@ -3,6 +3,9 @@
 mod accounts;
 mod accruing;
 mod artifact;
+mod auction;
+mod backstop;
+mod bankruptcy;
 mod borrowing;
 mod bounds;
 mod closing;
@@ -23,6 +26,8 @@ mod queue;
 mod quotes;
 mod refusals;
 mod settle;
+mod takeover;
+mod targets;
 mod trading;
 mod trading_accounts;
 mod trading_attacks;

@@ -145,7 +145,7 @@ impl Walk {
     /// I1, from the accounts' shares and the bank's own figures.
     fn check_books(&mut self) {
         for index in 0..2 {
-            let bank = self.world.bank(BANKS[index]).expect("a bank");
+            let bank = self.world.bank(BANKS[index]);
             let margins = self.traders.iter().map(|trader| trader.margin);
             let margins = margins.chain(self.world.operator_margin());
             let held: Vec<i64> = margins

@@ -33,7 +33,7 @@ const MAX_STRAYS: u64 = 1 << 22;
 /// in the market is worth at most 2% of its Initial equity or is nearer to zero than before.
 ///
 /// Errors: those of [`crate::plan_liquidation`]; `PoolBelowMargin` where not even a sixteenth of that
-/// fits, or the leg must be taken whole and the pool cannot.
+/// fits, where it would be dust (1.7), or where the leg must be taken whole and the pool cannot.
 pub fn plan_backstop<B: Book, A: Legs, P: Legs>(
     book: &B,
     (account, pool): (&A, &P),
@@ -64,8 +64,9 @@ pub fn plan_backstop<B: Book, A: Legs, P: Legs>(
         equity: initial.equity,
         requirement: initial.requirement,
     };
+    let least = book.group().min_notional;
     for _ in 0..=POOL_HALVINGS {
-        if size == 0 {
+        if size == 0 || size < asked && value_ceil(Lots(size), mark) < least {
             break;
         }
         let step = StepTerms {

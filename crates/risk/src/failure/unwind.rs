@@ -237,51 +237,65 @@ enum Verdict {
     Beyond,
     /// It lowers health_M: the leg stands against another.
     Worse,
+    /// The other side has too few lots.
+    Unborne,
 }
 
 impl<B: Book, A: Legs> Search<'_, '_, B, A> {
     /// The largest size of those tried that neither passes the end by more than a lot nor lowers
-    /// health_M; the whole that was asked for where every size tried lowers it.
+    /// health_M, and that the other side can bear; all that was asked for, as far as it can be borne,
+    /// where every size tried lowers health_M.
     #[inline(never)]
     fn largest(&mut self) -> Result<DeleveragePlan, RiskError> {
-        let first = self.plan(self.terms.max_size)?;
-        let mut last = self.judge(&first);
-        if last == Verdict::Short {
-            return Ok(first);
-        }
-        let (mut short, mut over): (Option<i64>, i64) = (None, first.size.0.saturating_abs());
+        let whole = self.leg.size.0.saturating_abs();
+        let (mut short, mut over) = (None, self.terms.max_size.0.min(whole));
+        let mut last = self.attempt(over)?;
+        let mut worse = None;
         for _ in 1..MAX_TRIES {
             let low = short.unwrap_or(0);
-            if over - low <= 1 {
+            if last == Verdict::Short || over - low <= 1 {
                 break;
             }
+            if last == Verdict::Worse && worse.is_none() {
+                worse = Some(over);
+            }
             let middle = low + (over - low) / 2;
-            let verdict = self.judge(&self.plan(Lots(middle))?);
-            if verdict == Verdict::Short {
-                short = Some(middle);
-            } else {
-                (over, last) = (middle, verdict);
+            match self.attempt(middle)? {
+                Verdict::Short => short = Some(middle),
+                verdict => (over, last) = (middle, verdict),
             }
         }
         let size = match (short, last) {
-            (None, Verdict::Worse) => return Ok(first),
-            (None, _) if over > 1 => return Err(RiskError::SizeBeyondEnd { least_tried: over }),
+            (_, Verdict::Short) => return self.plan(over),
+            (None, Verdict::Worse) => return self.plan(worse.unwrap_or(over)),
+            (None, Verdict::Beyond) if over > 1 => {
+                return Err(RiskError::SizeBeyondEnd { least_tried: over });
+            }
             // One lot past a size that does not pass is the end to within a lot.
             (None, _) => over,
             (Some(size), Verdict::Beyond) if over - size <= 1 => over,
             (Some(size), _) => size,
         };
-        let plan = self.plan(Lots(size))?;
+        let plan = self.plan(size)?;
         Ok(DeleveragePlan {
             stopped_by: StoppedBy::End,
             ..plan
         })
     }
 
-    fn plan(&self, size: Lots) -> Result<DeleveragePlan, RiskError> {
+    /// What a size would do.
+    fn attempt(&mut self, size: i64) -> Result<Verdict, RiskError> {
+        match self.plan(size) {
+            Ok(plan) => Ok(self.judge(&plan)),
+            Err(RiskError::TooLittleOpposite { .. }) => Ok(Verdict::Unborne),
+            Err(other) => Err(other),
+        }
+    }
+
+    fn plan(&self, size: i64) -> Result<DeleveragePlan, RiskError> {
         let terms = DeleverageTerms {
             leg: self.leg,
-            max_size: size,
+            max_size: Lots(size),
             mark: self.book.instrument(self.leg.instrument).mark,
             equity: self.equity,
             share: self.share,

@@ -46,7 +46,7 @@ mod settlement;
 mod shares;
 mod slice;
 mod takeover;
-mod unwind;
 mod trade;
+mod unwind;
 mod vectors;
 mod withdrawal;

@@ -197,6 +197,34 @@ fn unwinding_ends_where_a_liquidation_would() {
     assert_eq!(side(&plan).size, Lots(1_000));
 }
 
+/// 8.5: where the account holds a whole side the other cannot bear all of it: as much as it can.
+#[test]
+fn a_whole_side_is_closed_as_far_as_it_can_be_borne() {
+    let account = long(1_000, -30 * MARK);
+    let plan = unwind(&account, &TestAccount::default(), &terms(1_000, 1_000, 600)).unwrap();
+    // F may reach 64 marks: at most 64 of 65 parts.
+    let closed = side(&plan).size.0;
+    assert!((970..=984).contains(&closed), "{closed}");
+    let alone = unwind(&long(1, -30), &TestAccount::default(), &terms(1, 1, 600));
+    let refused = RiskError::TooLittleOpposite {
+        open_interest: 1,
+        asked: 1,
+    };
+    assert_eq!(alone, Err(refused));
+}
+
+/// 8.5, 1.7: what the pool has room for is not taken where it is dust.
+#[test]
+fn the_pool_takes_no_dust() {
+    let account = long(1_000, 50 * MARK);
+    let pool = TestAccount::default().with_balance(0, 499 * MARK);
+    let plan = unwind(&account, &pool, &terms(1_000, 5_000, 600)).unwrap();
+    assert_eq!(side(&plan).size, Lots(1_000));
+    let pool = TestAccount::default().with_balance(0, 500 * MARK);
+    let plan = unwind(&account, &pool, &terms(1_000, 5_000, 600)).unwrap();
+    assert!(matches!(plan.step, UnwindStep::Pool(_)));
+}
+
 /// 10.3: a pool below Maintenance is closed at the mark, at once, until Initial; what began below
 /// Maintenance goes on above it, and a hedge is not taken apart.
 #[test]

@@ -1,14 +1,11 @@
 //! Instruction builders: one function each, accounts derived where they can be.
 
+mod account;
 mod failure;
 mod liquidation;
 mod liquidity;
-
-mod account;
 mod money;
 mod trading;
-
-pub use failure::*;
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
@@ -23,6 +20,7 @@ pub use account::{
     NewAccount, clear_delegate, close_margin_account, create_margin_account_with, set_delegate,
     set_name,
 };
+pub use failure::*;
 pub use liquidation::*;
 pub use liquidity::*;
 pub use money::*;

@@ -1,7 +1,9 @@
 //! Plans applied to margin accounts.
 
 use keel_risk::{
-    Assessment, Atoms, AuctionClock, BalanceLeg, Carry48, CashPlan, Deficit, ExitPlan, Frac40, Gate, Halt, InsurePlan, Keep, LegChange, Lots, PositionLeg, Price, SettlePlan, SideTerms, SmallUse, Ticket, TouchPlan, Touched, TransferPlan, WithdrawPlan, plan_touch, up_to_date,
+    Assessment, Atoms, AuctionClock, BalanceLeg, Carry48, CashPlan, Deficit, ExitPlan, Frac40,
+    Gate, Halt, InsurePlan, Keep, LegChange, Lots, PositionLeg, Price, SettlePlan, SideTerms,
+    SmallUse, Ticket, TouchPlan, Touched, TransferPlan, WithdrawPlan, plan_touch, up_to_date,
 };
 
 use super::wide;

@@ -1,7 +1,10 @@
 //! Plans applied to banks.
 
 use keel_risk::{
-    AccrualPlan, AccrualTerms, Accruing, BankChange, BankLedger, BankLossPlan, BankTerms, Bucket, CashPlan, Endangered, Exit, Gate, Halt, Index48, Insurance, LeastDeposits, Legs, LendingTerms, LiquidationPlan, Outflow, OutflowTerms, PerSecond64, Ppm, Queue, RateCurve, Shares, after_inflow, deposit_amount, plan_accrual, scaled_weight,
+    AccrualPlan, AccrualTerms, Accruing, BankChange, BankLedger, BankLossPlan, BankTerms, Bucket,
+    CashPlan, Endangered, Exit, Gate, Halt, Index48, Insurance, LeastDeposits, Legs, LendingTerms,
+    LiquidationPlan, Outflow, OutflowTerms, PerSecond64, Ppm, Queue, RateCurve, Shares,
+    after_inflow, deposit_amount, plan_accrual, scaled_weight,
 };
 
 use super::Broken;

@@ -1,7 +1,10 @@
 //! Plans applied to markets.
 
 use keel_risk::{
-    Atoms, Book, Carries, Carry48, Dust48, ExitPlan, FillPlan, Frac40, FundingPlan, FundingState, FundingTerms, Halt, Insurance, Keep, LegFill, LiquidationPlan, Lots, MAX_ACCRUAL_AGE_S, MarketChange, MarketLedger, MarketLossPlan, MarketTerms, Ppm, Price, SideChange, SideLedger, SideTerms, funding_age_s, integrated,
+    Atoms, Book, Carries, Carry48, Dust48, ExitPlan, FillPlan, Frac40, FundingPlan, FundingState,
+    FundingTerms, Halt, Insurance, Keep, LegFill, LiquidationPlan, Lots, MAX_ACCRUAL_AGE_S,
+    MarketChange, MarketLedger, MarketLossPlan, MarketTerms, Ppm, Price, SideChange, SideLedger,
+    SideTerms, funding_age_s, integrated,
 };
 
 use super::{Broken, wide, words};

@@ -36,5 +36,11 @@ pub mod withdraw;
 // Every instruction has its `handler`; nobody calls one without naming its module.
 #[allow(ambiguous_glob_reexports)]
 pub use {
-    accrue::*, cancel_provide::*, cancel_redeem::*, check_conservation::*, close_margin_account::*, create_bank::*, create_group::*, create_margin_account::*, create_market::*, create_pool::*, delegate::*, deleverage::*, deposit::*, exit_position::*, fund_bank_insurance::*, fund_market_insurance::*, liquidate::*, order::*, provide_liquidity::*, redeem_liquidity::*, request_provide::*, request_redeem::*, resolve_bankruptcy::*, set_name::*, settle_pnl::*, take_over::*, take_strays::*, take_ticket::*, transfer::*, update_prices::*, view_margin::*, withdraw::*,
+    accrue::*, cancel_provide::*, cancel_redeem::*, check_conservation::*, close_margin_account::*,
+    create_bank::*, create_group::*, create_margin_account::*, create_market::*, create_pool::*,
+    delegate::*, deleverage::*, deposit::*, exit_position::*, fund_bank_insurance::*,
+    fund_market_insurance::*, liquidate::*, order::*, provide_liquidity::*, redeem_liquidity::*,
+    request_provide::*, request_redeem::*, resolve_bankruptcy::*, set_name::*, settle_pnl::*,
+    take_over::*, take_strays::*, take_ticket::*, transfer::*, update_prices::*, view_margin::*,
+    withdraw::*,
 };
