@@ -440,7 +440,8 @@ fn shares(action: &Action, before: &State, after: &State) -> Result<()> {
         let worth_is = after.worth(POOL_ROW);
         let worth_was = worth_is - gain(before, after, POOL_ROW);
         ensure!(
-            worth_is * i128::from(was.shares) >= worth_was * i128::from(is.shares),
+            // What is credited is floored: an atom may go to the bank's dust.
+            (worth_is + ROUNDING) * i128::from(was.shares) >= worth_was * i128::from(is.shares),
             "I4: the pool was diluted: {worth_was} of {was:?}, {worth_is} of {is:?}"
         );
     }
@@ -623,16 +624,14 @@ fn unwound(row: usize, before: &State, after: &State) -> Result<()> {
     Ok(())
 }
 
-/// 8.6: only who is worth less than nothing is resolved, and he ends with no more than that.
+/// 8.6: only who is worth less than nothing is resolved, and he ends with no more than that. Tokens
+/// come in whole units, and his borrows' interest since the last accrual is his too.
 fn resolved(row: usize, before: &State, after: &State) -> Result<()> {
     let (was, is) = (before.worth(row), after.worth(row));
     let tokens = after.books.accounts[row].balances.len() as i128;
+    let grain = (tokens + 1) * unit_of_any(after);
     ensure!(
-        was < ROUNDING && is <= (tokens + 1) * unit_of_any(after),
-        "8.6: a resolution took row {row} from {was} to {is}"
-    );
-    ensure!(
-        is >= was - ROUNDING,
+        was <= grain && is <= grain && is >= was - grain,
         "8.6: a resolution took row {row} from {was} to {is}"
     );
     Ok(())
