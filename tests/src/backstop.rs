@@ -120,6 +120,7 @@ impl World {
         let pool = address::pool_margin(&self.keys.group, &self.pool);
         let mut margins = vec![self.data(&pool)];
         margins.extend(traders.iter().map(|trader| self.data(&trader.margin)));
+        margins.extend(self.operator_margin().map(|margin| self.data(&margin)));
         let data = self.data(&address::market(&self.keys.group, market(asset)));
         let books = KeptBooks::read(market(asset), &data, &margins);
         books.check();

@@ -78,9 +78,18 @@ pub fn require_liquidation_prices<B: Book, L: Legs>(
     account: &L,
     taken: u32,
 ) -> Result<(), RiskError> {
+    require_liquidation_prices_of(book, exposed_assets(book, account), taken)
+}
+
+/// The same for assets that are known already, as bits.
+pub(crate) fn require_liquidation_prices_of<B: Book>(
+    book: &B,
+    exposed: u32,
+    taken: u32,
+) -> Result<(), RiskError> {
     each(
         book,
-        exposed_assets(book, account),
+        exposed,
         |asset, quality| match treatment(Action::Liquidate, quality.tier) {
             Treatment::Refused => false,
             Treatment::OtherLegsInFavour => taken & bit(asset) == 0,

@@ -24,12 +24,28 @@ pub struct Stage {
     pub carol: Trader,
 }
 
+/// A group that nobody insured, with so much liquidity.
+pub fn uninsured(liquidity: u64) -> World {
+    let world = World::with(|config| {
+        config
+            .tokens
+            .iter_mut()
+            .for_each(|token| token.insurance = 0);
+        config
+            .markets
+            .iter_mut()
+            .for_each(|market| market.insurance = 0);
+    });
+    let mut world = world.expect("a world");
+    world.vm.pass(1);
+    world.set_prices(PRICES).expect("prices");
+    world.provide(liquidity).expect("liquidity");
+    world
+}
+
 impl Stage {
     pub fn new(collateral: u64, prices: [f64; 4]) -> Self {
-        let mut world = World::new().expect("a world");
-        world.vm.pass(1);
-        world.set_prices(PRICES).expect("prices");
-        world.provide(100_000).expect("liquidity");
+        let mut world = uninsured(100_000);
         let mut trader = |usdc, lots| {
             let trader = world.trader_with(usdc).expect("a trader");
             world.open(&trader, Asset::Sol, lots).expect("open");
@@ -229,10 +245,7 @@ fn a_new_epoch_shrinks_who_slept() {
 /// traders keep what they are worth.
 #[test]
 fn the_pool_below_maintenance_is_deleveraged_at_the_mark() {
-    let mut world = World::new().expect("a world");
-    world.vm.pass(1);
-    world.set_prices(PRICES).expect("prices");
-    world.provide(20_000).expect("liquidity");
+    let mut world = uninsured(20_000);
     let alice = world.trader_with(50_000).expect("a trader");
     world.open(&alice, Asset::Sol, 200_000).expect("open");
     let healthy = world.deleverage_pool(Asset::Sol, u64::MAX);
@@ -289,10 +302,7 @@ fn the_pool_below_maintenance_is_deleveraged_at_the_mark() {
 /// 10.3: no hedge of the pool's is taken apart.
 #[test]
 fn a_pools_hedge_is_left_whole() {
-    let mut world = World::new().expect("a world");
-    world.vm.pass(1);
-    world.set_prices(PRICES).expect("prices");
-    world.provide(20_000).expect("liquidity");
+    let mut world = uninsured(20_000);
     let alice = world.trader_with(50_000).expect("a trader");
     let bob = world.trader_with(50_000).expect("a trader");
     world.open(&alice, Asset::Sol, 200_000).expect("open");
@@ -337,10 +347,7 @@ fn a_large_deficit_closes_settlement() {
 /// 8.5: a side keeps a lot, and its carry stays within what can be judged.
 #[test]
 fn a_side_is_not_emptied() {
-    let mut world = World::new().expect("a world");
-    world.vm.pass(1);
-    world.set_prices(PRICES).expect("prices");
-    world.provide(20_000).expect("liquidity");
+    let mut world = uninsured(20_000);
     let alice = world.trader_with(50_000).expect("a trader");
     world.open(&alice, Asset::Sol, 1).expect_err("dust");
     world.open(&alice, Asset::Sol, 200).expect("open");

@@ -6,7 +6,7 @@ use keel_sdk::instruction::{self, Part};
 use keel_sdk::{AccountMeta, address};
 use keel_tests::{Asset, KeptBooks, Trader, World, expect_error, market};
 
-use crate::backstop::{GONE, Stage};
+use crate::backstop::{GONE, Stage, uninsured};
 use crate::mutations::{Case, judge_all};
 use crate::trading::PRICES;
 
@@ -157,10 +157,7 @@ fn resolution_clears_halts_and_marks() {
 /// Longs of SOL, BTC and ETH without size, each with a negative result against the pool, a borrow of SOL
 /// and of BTC: as auctions and backstop leave it.
 fn in_five_ledgers() -> (World, Trader) {
-    let mut world = World::new().expect("a world");
-    world.vm.pass(1);
-    world.set_prices(PRICES).expect("prices");
-    world.provide(100_000).expect("liquidity");
+    let mut world = uninsured(100_000);
     let lender = world.trader().expect("a lender");
     for (asset, units) in [(Asset::Sol, 50_000_000_000), (Asset::Btc, 100_000_000)] {
         world.deposit(&lender, asset, units).expect("a deposit");
@@ -257,12 +254,14 @@ fn bankruptcy_resolves_in_any_order() {
 fn depositors_bear_a_borrow_after_the_insurance() {
     let (mut world, trader) = in_five_ledgers();
     world.set_insurance(Asset::Sol, 4_000_000_000);
-    let before = world.bank(Asset::Sol);
+    let mut before = world.bank(Asset::Sol);
+    before.bring_to_now(world.vm.now());
     world
         .resolve_bank(trader.margin, Asset::Sol)
         .expect("a part");
     let after = world.bank(Asset::Sol);
-    assert_eq!(before.insurance - after.insurance, 1_000_000_000);
+    let insured = before.insurance / 4;
+    assert_eq!(before.insurance - after.insurance, insured);
     // Covered by the cents of quote, for both borrows together.
     let written = before.borrow_shares - after.borrow_shares;
     assert!(
@@ -270,7 +269,8 @@ fn depositors_bear_a_borrow_after_the_insurance() {
         "{written}"
     );
     let fell = before.ledger().deposits() - after.ledger().deposits();
-    assert_eq!(fell, written - 1_000_000_000 + after.dust - before.dust);
+    let missing = before.ledger().borrows() - after.ledger().borrows();
+    assert_eq!(fell, missing - insured + after.dust - before.dust);
     let published = world.with_book(|book| book.rates[1].deposit_index);
     assert_eq!(published, Some(after.deposit_index));
     let again = world.resolve_bank(trader.margin, Asset::Sol);

@@ -9,7 +9,7 @@ use crate::failure::deleverage::MAX_CARRY_MARKS;
 use crate::ledger::{BankChange, BankLedger, MarketChange, MarketLedger};
 use crate::num::{mul_div_floor, ppm_floor};
 use crate::shares::{deposit_amount, shares_for_deposit};
-use crate::units::{Atoms, Carry48, Dust48, Index48, Lots, Native, Ppm, Price};
+use crate::units::{Atoms, Carry48, Dust48, Index48, Lots, Native, Ppm, Price, Shares};
 
 /// Length of an insurance's window, seconds (8.6).
 pub const INSURANCE_WINDOW_S: i64 = 86_400;
@@ -148,6 +148,8 @@ pub struct MarketLossPlan {
     /// From the group's: it becomes a deposit of the account, out of which the negative quote that is
     /// left is settled.
     pub from_group: u64,
+    /// What that is in shares of the quote's bank, exactly.
+    pub deposit: Shares,
     /// From the positions of the side charged, through their F.
     pub from_side: u64,
     /// What no side can bear: the market's insurance owes it, and stands below zero until fees or a
@@ -199,8 +201,10 @@ pub fn plan_market_loss(
     }
     let (from_market, market_insurance) = terms.market_insurance.pays(terms.deficit);
     let (offered, _) = terms.group_insurance.pays(terms.deficit - from_market);
-    let shares = shares_for_deposit(Native(offered as i64), terms.deposit_index);
-    let exact = deposit_amount(shares, terms.deposit_index).0.unsigned_abs();
+    let deposit = shares_for_deposit(Native(offered as i64), terms.deposit_index);
+    let exact = deposit_amount(deposit, terms.deposit_index)
+        .0
+        .unsigned_abs();
     let (from_group, group_insurance) = terms.group_insurance.pays(exact);
     let left = terms.deficit - from_market - from_group;
 
@@ -221,6 +225,7 @@ pub fn plan_market_loss(
         deficit: terms.deficit,
         from_market,
         from_group,
+        deposit,
         from_side,
         owed,
         after: PositionLeg {

@@ -425,12 +425,12 @@ fn paid_in<B: Book, L: Legs>(
     {
         return Err(RiskError::LendersFirst { owed });
     }
-    let shares = credited(
-        held,
-        Native(loss.from_group as i64),
-        rate.deposit_index,
-        rate.borrow_index,
-    );
+    let shares = if held.0 >= 0 {
+        Shares(held.0.saturating_add(loss.deposit.0))
+    } else {
+        let paid = Native(loss.from_group as i64);
+        credited(held, paid, rate.deposit_index, rate.borrow_index)
+    };
     let leg = BalanceLeg {
         rate: QUOTE_RATE,
         shares,

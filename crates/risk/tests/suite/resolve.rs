@@ -254,6 +254,20 @@ fn what_the_group_paid_covers_its_market_alone() {
     assert_eq!((ruin.equity(), ruin.resolved), (0, Resolved::NONE));
 }
 
+/// 8.6, I1: at any index the group's part is whole shares, so that the account ends at zero.
+#[test]
+fn the_groups_part_is_whole_shares() {
+    let mut ruin = Ruin::new(closed(7, &[-80_000_000], &[]));
+    ruin.book.rates[0].deposit_index = Index48(281_474_976_748_987);
+    ruin.banks[0].deposit_index = ruin.book.rates[0].deposit_index;
+    ruin.banks[0].insurance = 35_005_479;
+    ruin.banks[0].tracked = ruin.banks[0].owed();
+    ruin.group.balance = 35_005_479;
+    let plan = ruin.market(0).unwrap();
+    assert_eq!((plan.loss.from_group, ruin.equity()), (8_751_368, 0));
+    assert_eq!(ruin.banks[0].tracked, ruin.banks[0].owed());
+}
+
 /// 8.6: where what covered a resolved debt is gone, all debts are shared out anew.
 #[test]
 fn marks_without_cover_count_nothing() {
