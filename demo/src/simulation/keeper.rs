@@ -14,6 +14,7 @@ use keel_sdk::{Pubkey, Snapshot, instruction};
 use keel_state::{MarginView, Workspace};
 use keel_tests::{Asset, Failure, market};
 
+use crate::cast::Care;
 use crate::result::Invariants;
 use crate::simulation::chain::{Chain, Found};
 use crate::simulation::events;
@@ -70,10 +71,18 @@ impl Keeper {
         self.compare(stage, step, invariants)?;
         let mut all = Vec::new();
         for account in found.iter().filter(|found| found.health() < 0) {
+            let due = match stage.care_of(&account.margin) {
+                Care::Keeper => true,
+                Care::Bidder => false,
+                Care::Late => account.worth() < 0,
+            };
+            if !due {
+                continue;
+            }
             let taken = relieve(stage, account.margin, step, invariants)?;
             all.extend(taken);
         }
-        unload(stage)?;
+        unload(stage, Closer::Keeper)?;
         Ok(all)
     }
 
@@ -255,7 +264,7 @@ fn take(stage: &mut Stage, margin: Pubkey, leg: Leg) -> anyhow::Result<Option<Ta
                 .liquidate_with(&stage.keeper, margin, leg.asset, leg.deposit, offer.max(1));
         match sent {
             Ok(sent) => {
-                let Some(event) = events::liquidated(&sent.logs) else {
+                let Some(event) = events::first(&sent.logs) else {
                     bail!("liquidate emitted no event");
                 };
                 return Ok(Some(Taken { margin, leg, event }));
@@ -285,16 +294,27 @@ fn other_leg_may_do(failure: &Failure) -> bool {
     .any(|error| is(failure, error))
 }
 
-fn is(failure: &Failure, error: KeelError) -> bool {
+pub fn is(failure: &Failure, error: KeelError) -> bool {
     failure.code == Some(u32::from(error))
 }
 
-/// Closes against the pool what the keeper holds. What the program refuses is left for the next
-/// step; any other failure ends the run.
-fn unload(stage: &mut Stage) -> anyhow::Result<()> {
-    let data = stage.world.data(&stage.keeper.margin);
+/// Whose positions are closed against the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closer {
+    Keeper,
+    Bidder,
+}
+
+/// Closes against the pool what the keeper or the bidder holds. What the program refuses is left for
+/// the next step; any other failure ends the run.
+pub fn unload(stage: &mut Stage, closer: Closer) -> anyhow::Result<()> {
+    let account = match closer {
+        Closer::Keeper => &stage.keeper,
+        Closer::Bidder => &stage.bidder,
+    };
+    let data = stage.world.data(&account.margin);
     let book = stage.world.book_data();
-    let snapshot = keel_sdk::Snapshot::new(&book, stage.world.vm.now())?;
+    let snapshot = Snapshot::new(&book, stage.world.vm.now())?;
     let view = snapshot.margin(&data)?;
     let held: Vec<(Asset, i64)> = Asset::TRADED
         .into_iter()
@@ -310,13 +330,12 @@ fn unload(stage: &mut Stage) -> anyhow::Result<()> {
     let assets: Vec<Asset> = held.iter().map(|(asset, _)| *asset).collect();
     let sizes: Vec<i64> = held.iter().map(|(_, size)| -size).collect();
     let world = &mut stage.world;
-    let keys = world.trade_keys(&stage.keeper, &assets);
+    let keys = world.trade_keys(account, &assets);
     let close = instruction::close_position(&world.keys, &keys, world.order(&sizes));
-    match world
-        .vm
-        .measure("close_position", close, &[&stage.keeper.key])
-    {
-        Err(failure) if failure.code.is_none() => Err(failure.into()),
-        _ => Ok(()),
+    match world.vm.measure("close_position", close, &[&account.key]) {
+        Ok(sent) => stage.income.add(&sent.logs),
+        Err(failure) if failure.code.is_none() => return Err(failure.into()),
+        Err(_) => {}
     }
+    Ok(())
 }
