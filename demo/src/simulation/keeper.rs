@@ -289,6 +289,8 @@ fn other_leg_may_do(failure: &Failure) -> bool {
         KeelError::SizeBeyondEnd,
         // A jump that is not confirmed before the next tick: the keeper waits for it.
         KeelError::PriceUnfit,
+        // So does it after a silence, for a second print.
+        KeelError::TooFewPrints,
     ]
     .into_iter()
     .any(|error| is(failure, error))
