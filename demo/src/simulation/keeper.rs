@@ -8,7 +8,8 @@ use keel::errors::KeelError;
 use keel::events::Liquidated;
 use keel_risk::num::value_floor;
 use keel_risk::{
-    Amended, Atoms, Book, Legs, Lots, PositionLeg, Price, Shares, deposit_amount, maintenance,
+    Amended, Atoms, Book, Legs, Lots, PositionLeg, Price, Shares, borrow_amount, deposit_amount,
+    maintenance,
 };
 use keel_sdk::{Pubkey, Snapshot, instruction};
 use keel_state::{MarginView, Workspace};
@@ -40,8 +41,10 @@ pub struct Taken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leg {
     pub asset: Asset,
-    /// The deposit taken against the negative result of the closed position in `asset`.
+    /// The deposit taken against what is owed in `asset`.
     pub deposit: Option<Asset>,
+    /// Whether that is a borrow; else it is the negative result of a closed position.
+    pub borrowed: bool,
     /// What the account's health gains when the whole leg goes, atoms.
     gain: i64,
     whole: u64,
@@ -163,6 +166,7 @@ fn legs(chain: &Chain<'_>, margin: Pubkey) -> anyhow::Result<Vec<Leg>> {
     }
     let mut legs: Vec<Leg> = positions(&snapshot, &view).collect();
     legs.extend(deposits(&snapshot, &view));
+    legs.extend(borrows(&snapshot, &view));
     legs.sort_by_key(|leg| (leg.deposit.is_some(), std::cmp::Reverse(leg.gain)));
     Ok(legs)
 }
@@ -189,6 +193,7 @@ fn positions(snapshot: &Snapshot<'_>, view: &MarginView<'_>) -> impl Iterator<It
         Some(Leg {
             asset: asset_at(terms.asset)?,
             deposit: None,
+            borrowed: false,
             gain: health(snapshot, &without).saturating_sub(before),
             whole: position.size.0.unsigned_abs(),
         })
@@ -234,12 +239,36 @@ fn deposits(snapshot: &Snapshot<'_>, view: &MarginView<'_>) -> Vec<Leg> {
         let each = owing.iter().map(|(asset, owed)| Leg {
             asset: *asset,
             deposit: Some(deposit),
+            borrowed: false,
             gain: lent.saturating_neg(),
             whole: owed.unsigned_abs().min(worth),
         });
         legs.extend(each.filter(|leg| leg.whole >= DUST));
     }
     legs
+}
+
+/// Every deposit against every borrow, native units of what was borrowed.
+fn borrows(snapshot: &Snapshot<'_>, view: &MarginView<'_>) -> Vec<Leg> {
+    let book = snapshot.view();
+    let held: Vec<_> = (0..view.balance_slots())
+        .filter_map(|slot| view.balance(slot))
+        .filter_map(|leg| Some((asset_at(book.rate(leg.rate).asset)?, leg)))
+        .collect();
+    let owed = held.iter().filter(|(_, leg)| leg.shares.0 < 0);
+    owed.flat_map(|(asset, owed)| {
+        let rate = book.rate(owed.rate);
+        let whole = borrow_amount(owed.shares, rate.borrow_index).0;
+        let deposits = held.iter().filter(|(_, leg)| leg.shares.0 > 0);
+        deposits.map(move |(deposit, _)| Leg {
+            asset: *asset,
+            deposit: Some(*deposit),
+            borrowed: true,
+            gain: 0,
+            whole: whole.unsigned_abs(),
+        })
+    })
+    .collect()
 }
 
 fn health<L: Legs>(snapshot: &Snapshot<'_>, legs: &L) -> i64 {
@@ -258,10 +287,16 @@ fn asset_at(index: u8) -> Option<Asset> {
 fn take(stage: &mut Stage, margin: Pubkey, leg: Leg) -> anyhow::Result<Option<Taken>> {
     let mut offer = leg.whole;
     for _ in 0..MAX_SIZES {
-        let sent =
-            stage
-                .world
-                .liquidate_with(&stage.keeper, margin, leg.asset, leg.deposit, offer.max(1));
+        let world = &mut stage.world;
+        let sent = match leg.deposit {
+            Some(deposit) if leg.borrowed => {
+                let target = world.borrow_leg(deposit, leg.asset);
+                world.take(&stage.keeper, margin, target, offer.max(1))
+            }
+            deposit => {
+                world.liquidate_with(&stage.keeper, margin, leg.asset, deposit, offer.max(1))
+            }
+        };
         match sent {
             Ok(sent) => {
                 let Some(event) = events::first(&sent.logs) else {

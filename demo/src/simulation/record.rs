@@ -264,6 +264,14 @@ fn pool_shares(chain: &Chain<'_>, stage: &Stage) -> anyhow::Result<f64> {
 /// Market, size in the asset and price of what was taken.
 fn taken_leg(stage: &Stage, tick: &Tick, taken: &Taken) -> (String, f64, f64) {
     let event = &taken.event;
+    if taken.leg.borrowed {
+        let asset = taken.leg.asset;
+        return (
+            format!("{} borrow", asset.symbol()),
+            event.size as f64 / 10f64.powi(i32::from(asset.decimals())),
+            quote(tick, asset).usd(),
+        );
+    }
     if let Some(deposit) = taken.leg.deposit {
         let price = quote(tick, deposit).usd();
         return (
