@@ -42,6 +42,8 @@ pub use ledger::{AccountRow, BankRow, Ledger, MarketRow, Places, PoolRow};
 pub use liquidity::shares_account;
 pub use prices::PriceUpdate;
 pub use risk_program::RiskProgram;
+pub use solana_keypair::Keypair;
+pub use solana_signer::Signer;
 pub use tokens::TokenKind;
 pub use vm::{Failure, Sent, Vm, keypair};
 pub use world::{Asset, Trader, World, market};

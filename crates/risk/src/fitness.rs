@@ -78,15 +78,22 @@ pub fn require_liquidation_prices<B: Book, L: Legs>(
     account: &L,
     taken: u32,
 ) -> Result<(), RiskError> {
-    each(
-        book,
-        exposed_assets(book, account),
-        |asset, quality| match treatment(Action::Liquidate, quality.tier) {
+    require_liquidation_prices_of(book, exposed_assets(book, account), taken)
+}
+
+/// The same for assets that are known already, as bits.
+pub(crate) fn require_liquidation_prices_of<B: Book>(
+    book: &B,
+    exposed: u32,
+    taken: u32,
+) -> Result<(), RiskError> {
+    each(book, exposed, |asset, quality| {
+        match treatment(Action::Liquidate, quality.tier) {
             Treatment::Refused => false,
             Treatment::OtherLegsInFavour => taken & bit(asset) == 0,
             _ => quality.age_s <= quality.max_age_liquidation_s,
-        },
-    )
+        }
+    })
 }
 
 /// How far from the mark a fill is at least, against the taker: nothing at a good price, the worse

@@ -84,6 +84,12 @@ pub struct BankChange {
 }
 
 impl BankChange {
+    /// Whether it changes nothing.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Of a balance that went from one number of shares to another.
     #[must_use]
     pub const fn of(before: Shares, after: Shares) -> Self {
@@ -235,6 +241,14 @@ pub struct MarketChange {
 }
 
 impl MarketChange {
+    /// Whether it changes nothing.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        let SideChange { open_interest, .. } = self.long;
+        // Cheap ones first: most changes change open interest.
+        open_interest == 0 && *self == Self::default()
+    }
+
     /// One side's change, by the sign of a size.
     pub const fn side_mut(&mut self, size: Lots) -> &mut SideChange {
         if size.0 < 0 {

@@ -28,6 +28,8 @@ pub struct BookView<'a> {
     /// Assets listed later than this are young.
     listed_before: i64,
     fresh: &'a [FreshRate],
+    /// Which banks those are of, as bits.
+    fresh_bits: u32,
 }
 
 /// A bank's indices of this moment, where its ledger is at hand: conversion of shares into tokens
@@ -48,13 +50,19 @@ impl<'a> BookView<'a> {
             now,
             listed_before: now.saturating_sub(LISTING_PERIOD_S),
             fresh: &[],
+            fresh_bits: 0,
         }
     }
 
     /// The same book with the indices of the ledgers at hand.
     #[must_use]
     pub fn with_rates(self, fresh: &'a [FreshRate]) -> Self {
-        Self { fresh, ..self }
+        let bits = fresh.iter().map(|fresh| 1u32 << (fresh.rate & 31));
+        Self {
+            fresh,
+            fresh_bits: bits.fold(0, |all, bit| all | bit),
+            ..self
+        }
     }
 
     /// A bank as its ledger at hand has it, else as published.
@@ -179,7 +187,7 @@ impl Book for BookView<'_> {
 
     #[inline(always)]
     fn rate(&self, index: u8) -> RateTerms {
-        if !self.fresh.is_empty() {
+        if (self.fresh_bits >> (index & 31)) & 1 != 0 {
             return self.fresh_rate(index);
         }
         self.published_rate(index)

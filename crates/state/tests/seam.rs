@@ -346,7 +346,8 @@ proptest! {
         let [account_balances, bidder_balances] = &mut balances;
         let [account_positions, bidder_positions] = &mut positions;
         let (mut banks, mut markets) = ([BankChange::default(); 17], [MarketChange::default(); 16]);
-        let mut buffers = TakeoverBuffers { account_balances, account_positions, bidder_balances, bidder_positions, banks: &mut banks, markets: &mut markets };
+        let mut marked = [Marked::EMPTY; 16];
+        let mut buffers = TakeoverBuffers { account_balances, account_positions, bidder_balances, bidder_positions, marked: &mut marked, banks: &mut banks, markets: &mut markets };
         let mut workspace = Workspace::largest();
         let found = plan_take_over(&book(), (&account.view(), &bidder.view()), &terms, &mut buffers, &mut workspace.scratch());
         let Ok(plan) = found else { return Ok(()) };

@@ -14,6 +14,8 @@ const POOL_FACTOR: Ppm = Ppm(3_000_000);
 const MOST_PENALTY: i128 = 50_000;
 /// Atoms by which the books' arithmetic and the engine's may differ for each leg.
 const ROUNDING: i128 = 2;
+/// A token worth less than this, $1, stays with whoever is resolved.
+const DUST: i128 = 1_000_000;
 /// Atoms that rounding may cost whoever takes legs over.
 const LOSSES: i128 = 256;
 
@@ -440,7 +442,8 @@ fn shares(action: &Action, before: &State, after: &State) -> Result<()> {
         let worth_is = after.worth(POOL_ROW);
         let worth_was = worth_is - gain(before, after, POOL_ROW);
         ensure!(
-            worth_is * i128::from(was.shares) >= worth_was * i128::from(is.shares),
+            // What is credited is floored: an atom may go to the bank's dust.
+            (worth_is + ROUNDING) * i128::from(was.shares) >= worth_was * i128::from(is.shares),
             "I4: the pool was diluted: {worth_was} of {was:?}, {worth_is} of {is:?}"
         );
     }
@@ -610,8 +613,11 @@ fn unwound(row: usize, before: &State, after: &State) -> Result<()> {
         before.assess(row)?.maintenance,
         after.assess(row)?.maintenance,
     );
+    // What was begun with a pool goes on until it is at Initial (10.3).
+    let begun = row == POOL_ROW && before.books.accounts[row].liquidation_started != 0;
+    let below = before.assess(row)?.initial.health().0 < 0;
     ensure!(
-        was.health().0 < 0,
+        was.health().0 < 0 || (begun && below),
         "I7: a healthy account was unwound: {was:?}"
     );
     let (worth, left) = (before.worth(row), after.worth(row));
@@ -623,16 +629,14 @@ fn unwound(row: usize, before: &State, after: &State) -> Result<()> {
     Ok(())
 }
 
-/// 8.6: only who is worth less than nothing is resolved, and he ends with no more than that.
+/// 8.6: only who is worth less than nothing is resolved, and he ends with no more than that. Tokens
+/// come in whole units, and his borrows' interest since the last accrual is his too.
 fn resolved(row: usize, before: &State, after: &State) -> Result<()> {
     let (was, is) = (before.worth(row), after.worth(row));
     let tokens = after.books.accounts[row].balances.len() as i128;
+    let grain = (tokens + 1) * unit_of_any(after);
     ensure!(
-        was < ROUNDING && is <= (tokens + 1) * unit_of_any(after),
-        "8.6: a resolution took row {row} from {was} to {is}"
-    );
-    ensure!(
-        is >= was - ROUNDING,
+        was <= grain && is <= grain.max(tokens * DUST) && is >= was - grain,
         "8.6: a resolution took row {row} from {was} to {is}"
     );
     Ok(())
@@ -687,8 +691,10 @@ fn liquidation(
     };
     ensure!(
         gain >= -LOSSES - grain,
-        "8.1: the liquidator lost {} atoms",
-        -gain
+        "8.1: the liquidator lost {} atoms, and {grain} may be rounding: {:?} took of {:?}",
+        -gain,
+        before.books.accounts[row_of(by)],
+        before.books.accounts[row],
     );
     let Action::Liquidate { market, .. } = action else {
         return Ok(());
@@ -707,17 +713,18 @@ fn liquidation(
     }
 }
 
-/// Twice the dearest native unit of a token, atoms.
+/// Four of the dearest native unit of a token, atoms: a balance that changes sign is rounded as a borrow
+/// and as a deposit, on both sides.
 fn unit_of_any(state: &State) -> i128 {
     let units = state.books.prices.iter().skip(1).map(|price| {
         let (mantissa, shift) = price.native;
         i128::from(mantissa) >> shift
     });
-    2 * (units.max().unwrap_or(0) + 1)
+    4 * (units.max().unwrap_or(0) + 1)
 }
 
-/// What a lot of each of an account's positions is worth together, at the mark or with what it gained
-/// or lost, atoms.
+/// What a lot of each of an account's positions is worth together, at the mark, with its carry, or with
+/// what it gained or lost, whichever is most; atoms.
 fn lots_of_each(state: &State, row: usize) -> i128 {
     let books = &state.books;
     let held = books.accounts[row].positions.iter();
@@ -725,7 +732,9 @@ fn lots_of_each(state: &State, row: usize) -> i128 {
         let market = &books.markets[usize::from(held.instrument)];
         let lot = books.prices[usize::from(market.asset)].lot48() >> 48;
         let lots = i128::from(market.kept(held)).abs().max(1);
-        lot.max((books.result48(held) >> 48).abs() / lots) + 1
+        let carry = market.carry[usize::from(held.size < 0)] >> 48;
+        let result = (books.result48(held) >> 48).abs() / lots;
+        lot.max((lot - carry).abs()).max(result) + 1
     })
     .sum()
 }

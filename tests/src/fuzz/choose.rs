@@ -255,7 +255,8 @@ impl Chooser {
     }
 
     fn user(&mut self, view: &View) -> Action {
-        match self.within(0, 90) {
+        match self.within(0, 92) {
+            91..=92 => self.liquidity(),
             73..=77 => self.borrow(view),
             78..=81 => self.transfer(view),
             82..=84 => self.ticket(view),
@@ -292,7 +293,9 @@ impl Chooser {
             (who + 1) % PROVIDERS
         };
         let impossible = if self.chance(1, 20) { u64::MAX } else { 0 };
-        match self.within(0, 15) {
+        match self.within(0, 17) {
+            16 => Action::CancelProvide { by, who },
+            17 => Action::CancelRedeem { by, who },
             0..=3 => {
                 self.plan(&[Action::Wait { minutes: 11 }, Action::Provide { who }]);
                 Action::RequestProvide {

@@ -144,12 +144,12 @@ impl Walk {
 
     /// I1, from the accounts' shares and the bank's own figures.
     fn check_books(&mut self) {
-        for index in 0..2 {
-            let bank = self.world.bank(BANKS[index]);
+        for (index, asset) in BANKS.into_iter().enumerate() {
+            let bank = self.world.bank(asset);
             let margins = self.traders.iter().map(|trader| trader.margin);
             let margins = margins.chain(self.world.operator_margin());
             let held: Vec<i64> = margins
-                .map(|margin| self.world.shares(&margin, BANKS[index]))
+                .map(|margin| self.world.shares(&margin, asset))
                 .collect();
             let sum = |of: fn(i64) -> i64| held.iter().map(|shares| of(*shares)).sum::<i64>();
             assert_eq!(bank.deposit_shares as i64, sum(|shares| shares.max(0)));

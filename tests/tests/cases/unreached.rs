@@ -1,7 +1,5 @@
 //! Errors that no transaction of the tests can reach.
 
-/// Plans that no instruction calls yet.
-
 /// Why the refusals of options are not reached.
 const OPTIONS: &str = "a rule of options in keel-risk, tested there: no instruction lists, trades or \
      settles a series yet";

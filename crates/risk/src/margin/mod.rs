@@ -26,7 +26,7 @@ use judge::judge;
 use row::over_distance;
 use scan::MAINTENANCE;
 use scratch::{lane, stride};
-use stream::{clamped, moved_like, stream};
+use stream::{Totals, clamped, moved_like, stream};
 
 /// An equity against its requirement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -205,6 +205,46 @@ pub(crate) fn judged_in_favour<B: Book, L: Legs>(
         ..InitialTerms::COUNTED
     };
     assess::<true, false, B, L>(book, legs, terms, scratch)
+}
+
+/// The Maintenance requirement of `parts / 1024` of every leg that was judged last at the marks, from
+/// the rows that this left in the scratch, which it scales down: to within a few thousand atoms, as
+/// rows are shortened before they are multiplied.
+pub(crate) fn requirement_of_part<B: Book>(
+    book: &B,
+    rows: usize,
+    parts: i64,
+    scratch: &mut Scratch<'_>,
+) -> Atoms {
+    const SCALED: [usize; 9] = [
+        lane::LONG,
+        lane::SHORT,
+        lane::SPOT[MAINTENANCE],
+        lane::RESULT,
+        lane::OPTION_VALUE,
+        lane::OPTION_LOTS,
+        lane::SHORT_LOTS,
+        lane::DELTA,
+        lane::SURCHARGE,
+    ];
+    let stride = stride(book.scenarios().len());
+    let mut totals = Totals {
+        rows,
+        ..Totals::default()
+    };
+    for (row, losses) in scratch.each(rows, stride) {
+        for lane in SCALED {
+            row[lane] = (row[lane] >> 10).wrapping_mul(parts);
+        }
+        if row[lane::OPTION_LEGS] != 0 {
+            totals.options = true;
+            for loss in losses {
+                *loss = (*loss >> 10).wrapping_mul(parts);
+            }
+        }
+    }
+    let judged = judge::<true, false, B>(book, InitialTerms::COUNTED, &totals, stride, scratch);
+    judged.maintenance.total()
 }
 
 /// Net asset value and Maintenance at the marks.

@@ -66,6 +66,7 @@ fn take(
     ];
     let [account_balances, bidder_balances] = &mut balances;
     let [account_positions, bidder_positions] = &mut positions;
+    let mut marked = vec![Marked::EMPTY; 16];
     let mut banks = vec![BankChange::default(); 17];
     let mut markets = vec![MarketChange::default(); 16];
     let plan = plan_take_over(
@@ -77,6 +78,7 @@ fn take(
             account_positions,
             bidder_balances,
             bidder_positions,
+            marked: &mut marked,
             banks: &mut banks,
             markets: &mut markets,
         },
@@ -119,14 +121,14 @@ fn a_share_of_everything_is_paid_for_at_the_discount() {
         (later.plan.share, later.plan.stopped_by),
         (Ppm(100_000), StoppedBy::MaxSize)
     );
-    // A tenth of 90 for 90% of 9.
+    // A tenth of 90 for 90% of 9, an atom per leg for the account.
     assert_eq!(
         (later.plan.worth, later.plan.payment),
-        (Atoms(9_000_000), Atoms(8_100_000))
+        (Atoms(9_000_002), Atoms(8_100_002))
     );
     assert_eq!(
         later.account.balances[0].shares,
-        Shares(81_000_000 + 8_100_000)
+        Shares(81_000_000 + 8_100_002)
     );
     assert_eq!(
         later.account.positions[0],
@@ -146,7 +148,7 @@ fn a_share_of_everything_is_paid_for_at_the_discount() {
     );
     assert_eq!(
         later.bidder.balances[0].shares,
-        Shares((1 << 50) + 9_000_000 - 8_100_000)
+        Shares((1 << 50) + 9_000_000 - 8_100_002)
     );
 }
 

@@ -3,7 +3,7 @@
 
 use anchor_lang::prelude::*;
 use keel_risk::{
-    BalanceLeg, BankChange, Legs, MarketChange, PositionLeg, Ppm, Shares, TakeoverBuffers,
+    BalanceLeg, BankChange, Legs, Marked, MarketChange, PositionLeg, Ppm, Shares, TakeoverBuffers,
     TakeoverPlan, TakeoverTerms, plan_take_over,
 };
 use keel_state::{BALANCE_SLOTS, BookView, MarginAccount, MarginKind, RiskBook, Workspace};
@@ -119,6 +119,7 @@ struct Written {
     account_positions: Vec<(usize, PositionLeg)>,
     bidder_balances: Vec<(usize, BalanceLeg)>,
     bidder_positions: Vec<(usize, PositionLeg)>,
+    marked: Vec<Marked>,
     banks: Vec<BankChange>,
     markets: Vec<MarketChange>,
 }
@@ -135,6 +136,7 @@ impl Written {
             account_positions: vec![(0, PositionLeg::EMPTY); positions],
             bidder_balances: vec![(0, NONE); BALANCE_SLOTS],
             bidder_positions: vec![(0, PositionLeg::EMPTY); positions],
+            marked: vec![Marked::EMPTY; positions],
             banks: vec![BankChange::default(); BALANCE_SLOTS],
             markets: vec![MarketChange::default(); positions],
         }
@@ -146,6 +148,7 @@ impl Written {
             account_positions: &mut self.account_positions,
             bidder_balances: &mut self.bidder_balances,
             bidder_positions: &mut self.bidder_positions,
+            marked: &mut self.marked,
             banks: &mut self.banks,
             markets: &mut self.markets,
         }
@@ -169,7 +172,7 @@ impl Written {
             let allowed = bidder.account().may_hold(leg.instrument);
             require!(allowed, KeelError::NotInMarkets);
             let touched = account.is_touched(given) && taker.is_touched(taken);
-            let settled = self.markets[number] == MarketChange::default();
+            let settled = self.markets[number].is_none();
             let at_hand = touched && settled || ledgers.market(leg.instrument).is_some();
             require!(at_hand, KeelError::MissingLedger);
         }
@@ -179,8 +182,7 @@ impl Written {
             .zip(&self.banks)
             .take(plan.balances)
         {
-            let settled = *change == BankChange::default();
-            let at_hand = settled || ledgers.bank(leg.rate).is_some();
+            let at_hand = change.is_none() || ledgers.bank(leg.rate).is_some();
             require!(at_hand, KeelError::MissingLedger);
         }
         Ok(())

@@ -4,16 +4,30 @@ use super::TakeoverBuffers;
 use crate::book::{BalanceLeg, Book, Legs, PositionLeg, QUOTE_RATE};
 use crate::carry::{Carries, position_worth};
 use crate::error::RiskError;
-use crate::num::{ppm_ceil, ppm_floor, value_floor};
-use crate::shares::amount;
+use crate::num::{ppm_ceil, ppm_floor};
 use crate::units::{Atoms, Lots, Ppm, Price, Shares};
 
-/// How much was taken out of an account.
+/// How many slots were written.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Given {
     pub balances: usize,
     pub positions: usize,
-    pub worth: i64,
+}
+
+/// What of a position every share tried needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marked {
+    pub mark: Price,
+    /// Whether the whole position costs more than it is worth.
+    pub costs: bool,
+}
+
+impl Marked {
+    /// What a place is before it is written.
+    pub const EMPTY: Self = Self {
+        mark: Price::ONE,
+        costs: false,
+    };
 }
 
 /// The part of a signed amount that moves: towards minus infinity, so that of what is owed more moves
@@ -23,19 +37,42 @@ pub(super) fn part_floor(held: i64, share: Ppm) -> i64 {
 }
 
 /// Lots of a position that move: of a leg that is worth something fewer, of one that costs more.
-fn lots_of(leg: &PositionLeg, share: Ppm, worth: i64) -> i64 {
-    let lots = leg.size.0.unsigned_abs();
-    let part = if worth >= 0 {
-        ppm_floor(lots, share)
-    } else {
+fn lots_of(size: Lots, share: Ppm, costs: bool) -> i64 {
+    let lots = size.0.unsigned_abs();
+    let part = if costs {
         ppm_ceil(lots, share).min(lots)
+    } else {
+        ppm_floor(lots, share)
     };
-    part as i64 * leg.size.0.signum()
+    part as i64 * size.0.signum()
+}
+
+/// Marks every position once, for all shares that are tried.
+#[inline(never)]
+pub(super) fn mark<B: Book, A: Legs>(
+    book: &B,
+    account: &A,
+    buffers: &mut TakeoverBuffers<'_>,
+) -> Result<(), RiskError> {
+    let mut places = buffers.marked.iter_mut();
+    for slot in 0..account.position_slots() {
+        let Some(leg) = account.position(slot) else {
+            continue;
+        };
+        let terms = book.instrument(leg.instrument);
+        let worth = position_worth(&leg, terms.mark, Carries::of(&terms));
+        let place = places.next().ok_or(RiskError::TooLarge)?;
+        *place = Marked {
+            mark: terms.mark,
+            costs: worth.0 < 0,
+        };
+    }
+    Ok(())
 }
 
 /// Writes the account's legs without `share` of each into its buffers, the quote's slot first.
-pub(super) fn give<B: Book, A: Legs>(
-    book: &B,
+#[inline(never)]
+pub(super) fn give<A: Legs>(
     account: &A,
     share: Ppm,
     buffers: &mut TakeoverBuffers<'_>,
@@ -59,63 +96,33 @@ pub(super) fn give<B: Book, A: Legs>(
             },
             None => continue,
         };
-        let part = part_floor(leg.shares.0, share);
-        let rate = book.rate(leg.rate);
-        let held = amount(Shares(part), rate.deposit_index, rate.borrow_index);
-        let price = if leg.rate == QUOTE_RATE {
-            Price::ONE
-        } else {
-            book.asset(rate.asset).native_price
-        };
-        given.worth = given
-            .worth
-            .saturating_add(value_floor(Lots(held.0), price).0);
+        let left = leg.shares.0 - part_floor(leg.shares.0, share);
         let place = places.next().ok_or(RiskError::TooLarge)?;
-        *place = (slot, shares_left(leg, part));
+        *place = (
+            slot,
+            BalanceLeg {
+                shares: Shares(left),
+                ..leg
+            },
+        );
         given.balances += 1;
     }
-    give_positions(book, account, share, buffers, &mut given)?;
-    Ok(given)
-}
 
-fn shares_left(leg: BalanceLeg, part: i64) -> BalanceLeg {
-    BalanceLeg {
-        shares: Shares(leg.shares.0 - part),
-        ..leg
-    }
-}
-
-fn give_positions<B: Book, A: Legs>(
-    book: &B,
-    account: &A,
-    share: Ppm,
-    buffers: &mut TakeoverBuffers<'_>,
-    given: &mut Given,
-) -> Result<(), RiskError> {
-    let mut places = buffers.account_positions.iter_mut();
+    let places = buffers.account_positions.iter_mut();
+    let mut places = places.zip(buffers.marked.iter());
     for slot in 0..account.position_slots() {
         let Some(leg) = account.position(slot) else {
             continue;
         };
-        let terms = book.instrument(leg.instrument);
-        let carries = Carries::of(&terms);
-        let worth = position_worth(&leg, terms.mark, carries);
-        let part = PositionLeg {
-            size: Lots(lots_of(&leg, share, worth.0)),
-            quote: Atoms(part_floor(leg.quote.0, share)),
-            ..leg
-        };
-        let moved = position_worth(&part, terms.mark, carries);
-        given.worth = given.worth.saturating_add(moved.0);
+        let (place, marked) = places.next().ok_or(RiskError::TooLarge)?;
         // The same side keeps the rest, so that no carry is settled here.
         let left = PositionLeg {
-            size: Lots(leg.size.0 - part.size.0),
-            quote: Atoms(leg.quote.0 - part.quote.0),
+            size: Lots(leg.size.0 - lots_of(leg.size, share, marked.costs)),
+            quote: Atoms(leg.quote.0 - part_floor(leg.quote.0, share)),
             ..leg
         };
-        let place = places.next().ok_or(RiskError::TooLarge)?;
         *place = (slot, left);
         given.positions += 1;
     }
-    Ok(())
+    Ok(given)
 }

@@ -12,13 +12,14 @@ use crate::error::RiskError;
 use crate::failure::auction::premium;
 use crate::failure::judge_receiver;
 use crate::failure::liquidation::{LiquidationTerms, StoppedBy};
-use crate::fitness::require_liquidation_prices;
+use crate::fitness::require_liquidation_prices_of;
 use crate::ledger::{BankChange, MarketChange};
 use crate::limits::check_growth;
 use crate::margin::{self, Assessment, Health, Scratch, exposed_assets};
 use crate::num::{ppm_ceil, ppm_floor};
 use crate::price::Tier;
 use crate::units::{Atoms, Lots, Ppm};
+pub use give::Marked;
 use legs::{Joined, SlotSet, Written};
 pub(in crate::failure) use receive::merged;
 use receive::receive;
@@ -48,6 +49,8 @@ pub struct TakeoverBuffers<'a> {
     pub account_positions: &'a mut [(usize, PositionLeg)],
     pub bidder_balances: &'a mut [(usize, BalanceLeg)],
     pub bidder_positions: &'a mut [(usize, PositionLeg)],
+    /// Figures of the account's positions, in their order.
+    pub marked: &'a mut [Marked],
     /// Ledgers of the banks, in the order of the bidder's balances.
     pub banks: &'a mut [BankChange],
     /// Ledgers of the markets, in the order of the bidder's positions.
@@ -61,7 +64,7 @@ pub struct TakeoverPlan {
     pub share: Ppm,
     pub balances: usize,
     pub positions: usize,
-    /// What moved is worth at weight 1, floor.
+    /// What moved is worth at weight 1, ceil: to an atom per leg.
     pub worth: Atoms,
     /// From the bidder to the account, in quote.
     pub payment: Atoms,
@@ -79,8 +82,8 @@ pub struct TakeoverPlan {
 /// largest share tried that does not pass it, or one that reaches it where a millionth less does not.
 ///
 /// What moves is rounded for the account: deposits and legs of positive worth down, borrows and legs
-/// of negative worth up. The bidder pays the weight-1 value of exactly what moved times (1 - discount),
-/// ceil, from quote that he holds. Where the account's E is zero or below he pays nothing and the group's
+/// of negative worth up. The bidder pays the weight-1 value of exactly what moved, rounded up by an atom
+/// per leg, times (1 - discount), ceil, from quote that he holds. Where the account's E is zero or below he pays nothing and the group's
 /// insurance adds `x * -E` and a premium of up to half of `x * MM`, within its caps. The bidder ends
 /// at Initial.
 ///
@@ -95,9 +98,10 @@ pub fn plan_take_over<B: Book, A: Legs, K: Legs>(
     scratch: &mut Scratch<'_>,
 ) -> Result<TakeoverPlan, RiskError> {
     // A share of every leg moves, so no asset's price may be stale.
-    require_liquidation_prices(book, account, u32::MAX)?;
+    let exposed = exposed_assets(book, account);
+    require_liquidation_prices_of(book, exposed, u32::MAX)?;
     let found = margin::judged(book, account, scratch);
-    let in_doubt = is_doubtful(book, exposed_assets(book, account));
+    let in_doubt = is_doubtful(book, exposed);
     if !found.maintenance.is_liquidatable()
         || in_doubt && !margin::maintenance_in_favour(book, account, scratch).is_liquidatable()
     {
@@ -107,6 +111,7 @@ pub fn plan_take_over<B: Book, A: Legs, K: Legs>(
         });
     }
 
+    give::mark(book, account, buffers)?;
     let mut search = Search {
         book,
         account,
@@ -188,9 +193,9 @@ fn judge_bidder<B: Book, K: Legs>(
             .get(..plan.positions)
             .unwrap_or_default(),
     };
-    for (slot, leg) in written.positions {
+    for ((slot, leg), marked) in written.positions.iter().zip(&*buffers.marked) {
         let held = bidder.position(*slot).map_or(Lots(0), |leg| leg.size);
-        check_growth(held, leg.size, book.instrument(leg.instrument).mark, false)?;
+        check_growth(held, leg.size, marked.mark, false)?;
     }
     let after = Joined {
         base: bidder,

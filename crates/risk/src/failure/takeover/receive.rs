@@ -95,7 +95,12 @@ fn receive_positions<B: Book, A: Legs, K: Legs>(
             size: Lots(0),
             quote: Atoms(0),
         });
-        let carries = Carries::of(&book.instrument(before.instrument));
+        let opposite = held.size.0.signum() * before.size.0.signum() < 0;
+        let carries = if opposite {
+            Carries::of(&book.instrument(before.instrument))
+        } else {
+            Carries::NONE
+        };
         let (after, change) = merged(held, before, *left, carries)?;
         *place = (at, after);
         *market = change;
@@ -118,8 +123,9 @@ pub(in crate::failure) fn merged(
     let lots = before.size.0 - left.size.0;
     let quote = before.quote.0.checked_sub(left.quote.0);
     if held.size.0.signum() * lots.signum() >= 0 {
-        let (after, dust) = moved(held, lots, quote, Carries::NONE)?;
-        return Ok((after, market_change(&[(before, left), (held, after)], dust)));
+        // What one side loses the other gets: nothing changes in the market.
+        let (after, _) = moved(held, lots, quote, Carries::NONE)?;
+        return Ok((after, MarketChange::default()));
     }
     // As a fill at no price between the two: what the account keeps of its carry it hands over, so
     // the bidder's position gains what his lots' carry comes to and loses what the taken lots' did.
@@ -156,7 +162,12 @@ fn receive_balances<B: Book, A: Legs, K: Legs>(
         let at = free.take(left.rate, capacity).ok_or(RiskError::TooLarge)?;
         replaced.add(at);
         let held = bidder.balance(at).map_or(Shares(0), |leg| leg.shares);
-        let part = part_floor(before.0, plan.share);
+        // The quote's place holds the payment already.
+        let part = if left.rate == QUOTE_RATE {
+            part_floor(before.0, plan.share)
+        } else {
+            before.0 - left.shares.0
+        };
         let mut after = joined(book, left.rate, held, part);
         if left.rate == QUOTE_RATE {
             after = paid_by(book, after, plan)?;

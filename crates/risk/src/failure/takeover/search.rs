@@ -9,7 +9,7 @@ use crate::failure::auction::discount;
 use crate::failure::liquidation::{LiquidationTerms, StoppedBy, end_of};
 use crate::margin::{self, Assessment, Health, Scratch};
 use crate::num::{mul_div_floor, ppm_ceil, ppm_floor};
-use crate::shares::credited;
+use crate::shares::{amount, credited};
 use crate::units::{Atoms, Native, Ppm};
 
 /// Shares tried at most by one call.
@@ -52,7 +52,8 @@ impl<B: Book, A: Legs> Search<'_, '_, '_, B, A> {
         }
         // Shares up to `low` do not pass the end; `high` does.
         let (mut low, mut high) = (0, None);
-        let mut share = self.least(0).clamp(1, most);
+        let mut bend = self.bend();
+        let mut share = self.least(bend).clamp(1, most);
         for tried in 1..TAKEOVER_TRIES {
             let step = self.attempt(Ppm(share))?;
             let slack = slack(step.after, self.terms.liquidation);
@@ -70,9 +71,9 @@ impl<B: Book, A: Legs> Search<'_, '_, '_, B, A> {
             share = match high {
                 None => most,
                 Some(high) if high - low <= 1 => high,
-                // What the last share came to tells how the requirement bends; then halve.
+                // What the last share came to is closer to the truth than rows scaled down; then halve.
                 Some(high) if tried <= 2 => {
-                    let bend = self.bend(share, slack);
+                    bend = self.bend_of(share, slack);
                     self.least(bend).clamp(low + 1, high - 1)
                 }
                 Some(high) => low + (high - low) / 2,
@@ -119,39 +120,38 @@ impl<B: Book, A: Legs> Search<'_, '_, '_, B, A> {
         }
     }
 
-    /// By how much the account came nearer to the end than in proportion: the `bend` of
-    /// [`Self::least`] that explains a share's slack.
-    fn bend(&self, share: u32, slack: i64) -> u64 {
+    /// By how much the requirement falls faster than the legs, where size multipliers fall with them:
+    /// the `bend` of [`Self::least`] that explains the requirement of what a share near the end leaves.
+    fn bend(&mut self) -> u64 {
+        let all = self.found.maintenance.requirement;
+        // In 1024ths, so that the rows are scaled by shifts.
+        let share = (u64::from(self.least(0)) * 1_024 / u64::from(MILLION)).clamp(1, 1_023);
+        let rest = 1_024 - share;
+        let left =
+            margin::requirement_of_part(self.book, self.found.assets, rest as i64, self.scratch);
+        let in_proportion = (all.0.max(0).unsigned_abs() >> 10).saturating_mul(rest);
+        let less = in_proportion.saturating_sub(left.0.max(0).unsigned_abs());
+        let bend = mul_div_floor(less, 1 << 20, share * rest).unwrap_or(u64::MAX >> 2);
+        bend.saturating_add(ppm_floor(bend, self.terms.liquidation.buffer))
+    }
+
+    /// The bend that explains how far past the end a share came.
+    fn bend_of(&self, share: u32, slack: i64) -> u64 {
         let (lacks, paid) = self.lacking();
         let rest = MILLION - share;
         let in_proportion =
             i128::from(ppm_floor(paid, Ppm(share))) - i128::from(ppm_floor(lacks, Ppm(rest)));
-        let more = i128::from(slack) - in_proportion;
-        let more = u64::try_from(more).unwrap_or(0);
+        let more = u64::try_from(i128::from(slack) - in_proportion).unwrap_or(0);
         let square = u64::from(MILLION) * u64::from(MILLION);
         let divisor = u64::from(share) * u64::from(rest);
         mul_div_floor(more, square, divisor).unwrap_or(u64::MAX >> 2)
     }
 
-    /// Writes the account without `share` of everything, the payment received, and judges it.
+    /// Writes the account without `share` of everything, the payment received, and judges it. What it
+    /// is worth less is what moved; a payment adds its quote to equity and leaves the requirement.
     fn attempt(&mut self, share: Ppm) -> Result<Tried, RiskError> {
-        let given = give(self.book, self.account, share, self.buffers)?;
-        let payment = if self.found.net_asset_value.0 > 0 {
-            let rate = Ppm(MILLION - discount(self.terms.live_s).0);
-            Atoms(ppm_ceil(given.worth.max(0).unsigned_abs(), rate) as i64)
-        } else {
-            Atoms(0)
-        };
-        if let Some((_, quote)) = self.buffers.account_balances.first_mut() {
-            let rate = self.book.rate(QUOTE_RATE);
-            quote.shares = credited(
-                quote.shares,
-                Native(payment.0),
-                rate.deposit_index,
-                rate.borrow_index,
-            );
-        }
-        let after = Written {
+        let given = give(self.account, share, self.buffers)?;
+        let left = Written {
             balances: self
                 .buffers
                 .account_balances
@@ -163,15 +163,45 @@ impl<B: Book, A: Legs> Search<'_, '_, '_, B, A> {
                 .get(..given.positions)
                 .unwrap_or_default(),
         };
-        let after = margin::maintenance(self.book, &after, self.scratch);
+        let left = margin::judged(self.book, &left, self.scratch);
+        let legs = (given.balances + given.positions) as i64;
+        let moved = self
+            .found
+            .net_asset_value
+            .0
+            .saturating_sub(left.net_asset_value.0);
+        let worth = moved.saturating_add(legs);
+
+        let mut after = left.maintenance;
+        let mut payment = Atoms(0);
+        if self.found.net_asset_value.0 > 0 {
+            let rate = Ppm(MILLION - discount(self.terms.live_s).0);
+            payment = Atoms(ppm_ceil(worth.max(0).unsigned_abs(), rate) as i64);
+            let gained = self.receive_payment(payment);
+            after.equity = Atoms(after.equity.0.saturating_add(gained));
+        }
         Ok(Tried {
             share,
             balances: given.balances,
             positions: given.positions,
-            worth: Atoms(given.worth),
+            worth: Atoms(worth),
             payment,
             after,
         })
+    }
+
+    /// Credits the payment to the account's quote; what this adds to its equity.
+    fn receive_payment(&mut self, payment: Atoms) -> i64 {
+        let rate = self.book.rate(QUOTE_RATE);
+        let (deposit, borrow) = (rate.deposit_index, rate.borrow_index);
+        let Some((_, quote)) = self.buffers.account_balances.first_mut() else {
+            return 0;
+        };
+        let before = amount(quote.shares, deposit, borrow).0;
+        quote.shares = credited(quote.shares, Native(payment.0), deposit, borrow);
+        amount(quote.shares, deposit, borrow)
+            .0
+            .saturating_sub(before)
     }
 }
 
