@@ -114,9 +114,10 @@ fn the_pool_takes_before_the_side() {
     assert_eq!(after.short.keep, before.short.keep);
     // Half of the penalty, 5% by now, is the market's insurance.
     assert!(after.insurance > before.insurance);
+    let market = stage.world.market(Asset::Sol);
     assert_eq!(
-        stage.world.market(Asset::Sol).skew_updated,
-        stage.world.vm.now()
+        (market.skew, market.skew_updated),
+        (-after.sizes[0], stage.world.vm.now())
     );
 
     let worths = stage.traders().map(|trader| stage.value(trader));
@@ -127,6 +128,7 @@ fn the_pool_takes_before_the_side() {
     let kept = |held: i64| held * (190_000 - left[1]) / 190_000;
     assert_eq!([sizes[2], sizes[3]], [kept(-100_000), kept(-90_000)]);
     assert_eq!(sizes[0], left[0], "the pool is on alice's side");
+    assert_eq!(stage.world.market(Asset::Sol).skew, -sizes[0]);
     // Alice gave up her equity, and those who were closed share it.
     assert!(stage.value(&stage.alice).abs() <= 200_000);
     let gained = stage.value(&stage.bob) - worths[1];
@@ -194,6 +196,7 @@ fn a_holder_trades_on_after_a_deleveraging() {
     stage.world.take_strays(Asset::Sol).expect("strays");
     let after = stage.world.kept_books(Asset::Sol, &stage.traders());
     assert_eq!(after.sizes[0], pool - whole);
+    assert_eq!(stage.world.market(Asset::Sol).skew, -after.sizes[0]);
     assert_eq!(after.short.stray >> 40, 0);
     assert_eq!(after.short.open_interest, after.long.open_interest);
     let again = stage.world.take_strays(Asset::Sol);
@@ -295,6 +298,8 @@ fn the_pool_below_maintenance_is_deleveraged_at_the_mark() {
         books.sizes[0] < -1_000 && books.sizes[1] > 1_000,
         "{books:?}"
     );
+    // Traders hold net what the pool does not.
+    assert_eq!(world.market(Asset::Sol).skew, -books.sizes[0]);
     let ended = world.deleverage_pool(Asset::Sol, u64::MAX);
     expect_error(ended, KeelError::NotLiquidatable);
 }
