@@ -2,8 +2,8 @@
 //! end, worked out anew.
 
 use keel_risk::{
-    Amended, Assessment, Atoms, Book, Health, InitialTerms, Legs, Lots, PositionLeg, both,
-    maintenance,
+    Amended, Assessment, Atoms, Book, Health, InitialTerms, InstrumentTerms, Legs, Lots,
+    PositionLeg, both, maintenance,
 };
 use keel_sdk::{Pubkey, Snapshot, decode};
 use keel_state::{MarginReport, Workspace};
@@ -90,14 +90,7 @@ pub(crate) fn overshoot(
         let lots = i64::try_from(size).ok()? * position.1.size.0.signum();
         let value = i128::from(lots) * i128::from(mark.mantissa());
         let amount = (value >> mark.shift()) as i64;
-        // What the lots carry goes with them (7.2).
-        let terms = view.instrument(instrument);
-        let carry = if lots < 0 {
-            terms.carry_short
-        } else {
-            terms.carry_long
-        };
-        let carried = ((i128::from(lots) * carry.0) >> 48) as i64;
+        let carried = carried(&view.instrument(instrument), lots);
         let left = PositionLeg {
             size: Lots(position.1.size.0 - lots),
             quote: Atoms(position.1.quote.0 + amount - carried),
@@ -148,6 +141,16 @@ pub(crate) fn overshoot(
     Ok(Some(format!(
         "{taken} lots of {whole} pass the end, and so does one lot less: {after:?}, {less:?}"
     )))
+}
+
+/// What lots carry, which goes with them (7.2).
+fn carried(terms: &InstrumentTerms, lots: i64) -> i64 {
+    let carry = if lots < 0 {
+        terms.carry_short
+    } else {
+        terms.carry_long
+    };
+    ((i128::from(lots) * carry.0) >> 48) as i64
 }
 
 fn held<L: Legs>(legs: &L, instrument: u8) -> Option<(usize, PositionLeg)> {

@@ -139,7 +139,7 @@ impl Crash {
                     let parts = [u64::MAX, before.unsigned_abs() / 8];
                     let taken = parts
                         .into_iter()
-                        .any(|size| self.world.take(by, account, leg.clone(), size).is_ok());
+                        .any(|size| self.world.take(by, account, leg, size).is_ok());
                     if !self.is_liquidatable(account) {
                         break;
                     }
@@ -284,7 +284,7 @@ impl Crash {
         let leg = self.world.borrow_leg(Asset::Sol, Asset::Usdc);
         let failing = self.failing(&self.borrowers);
         for account in &failing {
-            let taken = self.world.take(&rich, *account, leg.clone(), u64::MAX);
+            let taken = self.world.take(&rich, *account, leg, u64::MAX);
             taken.expect("the collateral");
         }
         self.liquidators.push(rich);

@@ -33,6 +33,11 @@ pub fn run_of(steps: usize) -> RunResult {
     assemble(&path, steps, traders, twins, liquidations)
 }
 
+const CONSERVED: Conservation = Conservation {
+    checked: 5_768,
+    failed: 0,
+};
+
 fn assemble(
     path: &PricePath,
     steps: usize,
@@ -94,10 +99,7 @@ fn assemble(
             ("view_margin".to_owned(), units(13_900, 14_420)),
             ("check_conservation".to_owned(), units(6_100, 721)),
         ]),
-        conservation: Conservation {
-            checked: 5_768,
-            failed: 0,
-        },
+        conservation: CONSERVED,
         invariants: Invariants {
             checked: 17_304,
             failed: Vec::new(),
@@ -250,6 +252,26 @@ fn sum(
     result
 }
 
+fn liquidity(time: i64) -> Liquidity {
+    Liquidity {
+        providers: vec![Provider {
+            name: "Provider A".to_owned(),
+            initial_value: 4e6,
+            final_value: 4.02e6,
+            redeemed: 0.0,
+        }],
+        fees: 700.0,
+        impact: 300.0,
+        redemptions: vec![Redemption {
+            provider: "Provider B".to_owned(),
+            time,
+            shares: 1e6,
+            paid: 1.01e6,
+            left: 0.0,
+        }],
+    }
+}
+
 fn house(path: &PricePath) -> House {
     let time = path.ticks[path.ticks.len() / 2].time;
     let member = MEMBERS.iter().map(|member| {
@@ -280,23 +302,7 @@ fn house(path: &PricePath) -> House {
             daily_rate: 0.004,
             open_interest: 900_000.0,
         }],
-        liquidity: Liquidity {
-            providers: vec![Provider {
-                name: "Provider A".to_owned(),
-                initial_value: 4e6,
-                final_value: 4.02e6,
-                redeemed: 0.0,
-            }],
-            fees: 700.0,
-            impact: 300.0,
-            redemptions: vec![Redemption {
-                provider: "Provider B".to_owned(),
-                time,
-                shares: 1e6,
-                paid: 1.01e6,
-                left: 0.0,
-            }],
-        },
+        liquidity: liquidity(time),
         takeovers: vec![Takeover {
             time,
             account: "Vera".to_owned(),

@@ -53,7 +53,7 @@ impl Keeping {
     pub fn close(
         &mut self,
         stage: &mut Stage,
-        (found, names): (&[Found], &dyn Fn(&Pubkey) -> String),
+        (found, names): (&[Found], Names<'_>),
         (tick, step): (&Tick, usize),
         invariants: &mut Invariants,
     ) -> anyhow::Result<()> {
@@ -111,6 +111,9 @@ fn takeover(time: i64, account: String, event: &TookOver) -> Takeover {
         health_after: usd(event.health_after),
     }
 }
+
+/// What accounts are called.
+type Names<'a> = &'a dyn Fn(&Pubkey) -> String;
 
 /// A market's amounts are atoms of the quote, a bank's are units of its token.
 fn bankruptcy(tick: &Tick, account: String, resolved: &Resolved) -> Bankruptcy {

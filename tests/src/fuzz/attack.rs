@@ -16,6 +16,11 @@ const SOL_LEG: TakenLeg = TakenLeg::Position { market: SOL };
 const BTC_LEG: TakenLeg = TakenLeg::Position { market: BTC };
 
 impl Driver {
+    fn is_healthy(&self, whom: usize) -> Result<bool> {
+        let found = self.state.assess(row_of(whom))?;
+        Ok(!found.maintenance.is_liquidatable())
+    }
+
     /// The instruction of an attack by `who` on `whom`.
     pub(super) fn attack(&self, who: usize, whom: usize, attack: Attack) -> Result<Instruction> {
         let arena = &self.arena;
@@ -24,11 +29,7 @@ impl Driver {
             instruction::open_position(&arena.keys, &arena.trade_keys((who, who), vec![ETH]), args)
         };
         let open = || arena.open((who, who), &[(SOL, 100)]);
-        let healthy = !self
-            .state
-            .assess(row_of(whom))?
-            .maintenance
-            .is_liquidatable();
+        let healthy = self.is_healthy(whom)?;
         Ok(match attack {
             Attack::LiquidateTheHealthy if healthy => {
                 arena.liquidate((who, whom), SOL_LEG, u64::MAX)

@@ -64,7 +64,7 @@ pub fn tokens(before: &Books, after: &Books) -> Result<()> {
 
 /// Rows of the margin accounts that an action may change; the one that it is about comes first.
 pub fn parties(action: &Action) -> Vec<usize> {
-    let rows = match action {
+    match action {
         Action::Deposit { to, .. } => vec![row_of(*to)],
         Action::Withdraw { who, .. } => vec![row_of(*who)],
         Action::Open { who, .. } | Action::Close { who, .. } => {
@@ -100,8 +100,7 @@ pub fn parties(action: &Action) -> Vec<usize> {
         Action::Resolve { whom, .. } => vec![whom.map_or(POOL_ROW, row_of)],
         Action::Batch(steps) => steps.iter().flat_map(parties).collect(),
         _ => Vec::new(),
-    };
-    rows
+    }
 }
 
 /// Numbers beyond the accounts stand for the pool.
@@ -174,8 +173,8 @@ fn taking(action: &Action) -> Option<(usize, usize)> {
     }
 }
 
-/// What an accepted action promises.
-pub fn accepted(action: &Action, before: &State, after: &State) -> Result<()> {
+/// What every accepted action promises.
+fn of_any(action: &Action, before: &State, after: &State) -> Result<()> {
     ensure!(
         !matches!(action, Action::Hostile { .. }),
         "attack: it was accepted"
@@ -190,6 +189,12 @@ pub fn accepted(action: &Action, before: &State, after: &State) -> Result<()> {
         same_health(before, row)?;
         same_health(after, row)?;
     }
+    Ok(())
+}
+
+/// What an accepted action promises.
+pub fn accepted(action: &Action, before: &State, after: &State) -> Result<()> {
+    of_any(action, before, after)?;
     match action {
         Action::Deposit { to, .. } => deposit(before, after, row_of(*to)),
         Action::Transfer { from, to, .. } => {

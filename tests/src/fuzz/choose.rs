@@ -371,7 +371,7 @@ impl Chooser {
             return deposit(who, 0, owed + fresh);
         }
         let who = self.within(0, TRADERS as u64 - 1) as usize;
-        let asset = if who % 2 == 0 || self.chance(1, 4) {
+        let asset = if who.is_multiple_of(2) || self.chance(1, 4) {
             0
         } else {
             self.asset()

@@ -167,67 +167,20 @@ impl Driver {
                 signed(arena.withdraw(*who, *who, *asset, *units), *who)
             }
             Action::Open { by, who, legs } => signed(arena.open((*by, *who), legs), *by),
-            Action::Borrow { who, asset, units } => {
-                signed(arena.borrow(*who, *asset, *units), *who)
+            Action::Borrow { .. }
+            | Action::Transfer { .. }
+            | Action::TakeTicket { .. }
+            | Action::Accrue { .. }
+            | Action::InsureBank { .. }
+            | Action::InsureMarket { .. } => self.money(action)?,
+            Action::Exit { .. } | Action::Settle { .. } | Action::Close { .. } => {
+                self.trade(action)?
             }
-            Action::Transfer {
-                from,
-                to,
-                asset,
-                units,
-                borrows,
-            } => {
-                let transfer = arena.transfer((*from, *to), *asset, *units, *borrows);
-                signed(transfer, *from)
-            }
-            Action::TakeTicket { who, asset, units } => {
-                signed(arena.take_ticket(*who, *asset, *units), *who)
-            }
-            Action::Accrue { banks, markets } => (arena.accrue(*banks, *markets), None),
-            Action::InsureBank { who, asset, units } => {
-                signed(arena.insure_bank(*who, *asset, *units), *who)
-            }
-            Action::InsureMarket { who, market, atoms } => {
-                signed(arena.insure_market(*who, *market, *atoms), *who)
-            }
-            Action::Exit {
-                who,
-                market,
-                percent,
-            } => {
-                let size = i128::from(self.size(*who, *market));
-                let part = size * i128::from(*percent) / 100;
-                signed(arena.exit(*who, *market, -(part as i64)), *who)
-            }
-            Action::Settle {
-                winner,
-                loser,
-                market,
-                amount,
-            } => (arena.settle(*winner, *loser, *market, *amount), None),
-            Action::SetName { who, name } => {
-                let margin = arena.accounts[*who].margin;
-                let owner = arena.accounts[*who].owner();
-                signed(instruction::set_name(owner, margin, [*name; 32]), *who)
-            }
-            Action::SetDelegate { who, .. } => signed(self.grant(action)?, *who),
-            Action::ClearDelegate { who } => {
-                let account = &arena.accounts[*who];
-                let clear = instruction::clear_delegate(account.owner(), account.margin);
-                signed(clear, *who)
-            }
-            Action::CreateAccount { who } => signed(arena.open_spare(*who), *who),
-            Action::CloseAccount { who } => signed(arena.close_account(*who), *who),
-            Action::Close {
-                by,
-                who,
-                market,
-                percent,
-            } => {
-                let size = i128::from(self.size(*who, *market));
-                let part = size * i128::from(*percent) / 100;
-                signed(arena.close((*by, *who), *market, -(part as i64)), *by)
-            }
+            Action::SetName { .. }
+            | Action::SetDelegate { .. }
+            | Action::ClearDelegate { .. }
+            | Action::CreateAccount { .. }
+            | Action::CloseAccount { .. } => self.account(action)?,
             Action::RequestProvide { .. }
             | Action::Provide { .. }
             | Action::CancelProvide { .. }
@@ -257,6 +210,97 @@ impl Driver {
             }
             Action::Hostile { who, whom, attack } => {
                 signed(self.attack(*who, *whom, *attack)?, *who)
+            }
+            other => bail!("{other:?} is signed by nobody"),
+        })
+    }
+
+    /// Closes, exits and settlements.
+    fn trade(&self, action: &Action) -> Result<(Instruction, Option<Keypair>)> {
+        let arena = &self.arena;
+        let signed =
+            |instruction, who: usize| (instruction, Some(arena.accounts[who].key.insecure_clone()));
+        Ok(match action {
+            Action::Exit {
+                who,
+                market,
+                percent,
+            } => {
+                let size = i128::from(self.size(*who, *market));
+                let part = size * i128::from(*percent) / 100;
+                signed(arena.exit(*who, *market, -(part as i64)), *who)
+            }
+            Action::Settle {
+                winner,
+                loser,
+                market,
+                amount,
+            } => (arena.settle(*winner, *loser, *market, *amount), None),
+            Action::Close {
+                by,
+                who,
+                market,
+                percent,
+            } => {
+                let size = i128::from(self.size(*who, *market));
+                let part = size * i128::from(*percent) / 100;
+                signed(arena.close((*by, *who), *market, -(part as i64)), *by)
+            }
+            other => bail!("{other:?} is signed by nobody"),
+        })
+    }
+
+    /// What owners do to their accounts.
+    fn account(&self, action: &Action) -> Result<(Instruction, Option<Keypair>)> {
+        let arena = &self.arena;
+        let signed =
+            |instruction, who: usize| (instruction, Some(arena.accounts[who].key.insecure_clone()));
+        Ok(match action {
+            Action::SetName { who, name } => {
+                let margin = arena.accounts[*who].margin;
+                let owner = arena.accounts[*who].owner();
+                signed(instruction::set_name(owner, margin, [*name; 32]), *who)
+            }
+            Action::SetDelegate { who, .. } => signed(self.grant(action)?, *who),
+            Action::ClearDelegate { who } => {
+                let account = &arena.accounts[*who];
+                let clear = instruction::clear_delegate(account.owner(), account.margin);
+                signed(clear, *who)
+            }
+            Action::CreateAccount { who } => signed(arena.open_spare(*who), *who),
+            Action::CloseAccount { who } => signed(arena.close_account(*who), *who),
+            other => bail!("{other:?} is signed by nobody"),
+        })
+    }
+
+    /// Loans, transfers, tickets, accruals and insurance.
+    fn money(&self, action: &Action) -> Result<(Instruction, Option<Keypair>)> {
+        let arena = &self.arena;
+        let signed =
+            |instruction, who: usize| (instruction, Some(arena.accounts[who].key.insecure_clone()));
+        Ok(match action {
+            Action::Borrow { who, asset, units } => {
+                signed(arena.borrow(*who, *asset, *units), *who)
+            }
+            Action::Transfer {
+                from,
+                to,
+                asset,
+                units,
+                borrows,
+            } => {
+                let transfer = arena.transfer((*from, *to), *asset, *units, *borrows);
+                signed(transfer, *from)
+            }
+            Action::TakeTicket { who, asset, units } => {
+                signed(arena.take_ticket(*who, *asset, *units), *who)
+            }
+            Action::Accrue { banks, markets } => (arena.accrue(*banks, *markets), None),
+            Action::InsureBank { who, asset, units } => {
+                signed(arena.insure_bank(*who, *asset, *units), *who)
+            }
+            Action::InsureMarket { who, market, atoms } => {
+                signed(arena.insure_market(*who, *market, *atoms), *who)
             }
             other => bail!("{other:?} is signed by nobody"),
         })

@@ -37,8 +37,8 @@ fn signers(traders: &[&Trader]) -> Vec<Keypair> {
 const CHOSEN: &str = "the market is what the trader chooses";
 const ANYONE: &str = "whoever has a result in the market settles with whoever has the other";
 
-#[test]
-fn mutations_of_trading() {
+/// A trader with a referrer, long, and a friend who is short.
+fn referred() -> (World, [Trader; 4]) {
     let mut world = standard(|_| {});
     let referrer = world.trader_with(10_000).expect("a referrer");
     let friend = world.trader_with(10_000).expect("a friend");
@@ -51,6 +51,12 @@ fn mutations_of_trading() {
         .expect("collateral");
     world.open(&trader, Asset::Sol, 10_000).expect("long");
     world.open(&friend, Asset::Sol, -20_000).expect("short");
+    (world, [referrer, friend, owner, trader])
+}
+
+#[test]
+fn mutations_of_trading() {
+    let (mut world, [referrer, friend, owner, trader]) = referred();
     let other = second_group(&mut world, &[&referrer, &friend, &owner]);
     world
         .reprice([1.0, 162.0, 64_000.0, 3_400.0])
