@@ -2,11 +2,11 @@
 //! end, worked out anew.
 
 use keel_risk::{
-    Amended, Assessment, Atoms, Book, Health, InitialTerms, InstrumentTerms, Legs, Lots,
-    PositionLeg, both, maintenance,
+    Amended, Assessment, Atoms, Book, Health, InitialTerms, Legs, Lots, PositionLeg, Ppm, both,
+    maintenance,
 };
 use keel_sdk::{Pubkey, Snapshot, decode};
-use keel_state::{MarginReport, Workspace};
+use keel_state::{BookView, MarginReport, MarginView, Workspace};
 
 use crate::ledger::AccountRow;
 use crate::world::{Asset, World, market};
@@ -84,35 +84,7 @@ pub(crate) fn overshoot(
     let account = decode::margin(account_before, stored)?;
     let live_s = account.account().auction_clock().live_s(stored.live_time);
     let rate = view.liquidation_terms().after(live_s).fee;
-    let step = |size: u64| {
-        let position = held(&account, instrument)?;
-        let mark = view.instrument(instrument).mark;
-        let lots = i64::try_from(size).ok()? * position.1.size.0.signum();
-        let value = i128::from(lots) * i128::from(mark.mantissa());
-        let amount = (value >> mark.shift()) as i64;
-        let carried = carried(&view.instrument(instrument), lots);
-        let left = PositionLeg {
-            size: Lots(position.1.size.0 - lots),
-            quote: Atoms(position.1.quote.0 + amount - carried),
-            ..position.1
-        };
-        let amended = Amended {
-            base: &account,
-            balances: &[],
-            positions: &[(position.0, left)],
-        };
-        let mut workspace = Workspace::for_account(&account);
-        let free = maintenance(&view, &amended, &mut workspace.scratch());
-        let before = maintenance(&view, &account, &mut workspace.scratch());
-        let gain = free.health().0 - before.health().0;
-        let fee = i128::from(amount.abs()) * i128::from(rate.0);
-        let penalty = ((fee + 999_999) / 1_000_000).min(i128::from(gain.max(0) / 2));
-        let after = Health {
-            equity: Atoms(free.equity.0 - penalty as i64),
-            requirement: free.requirement,
-        };
-        Some((before, after, position.1.size.0.unsigned_abs()))
-    };
+    let step = |size: u64| without(&view, &account, (instrument, rate), size);
     let passes = |health: Health| {
         let end =
             i128::from(health.requirement.0) * i128::from(1_000_000 + stored.liquidation_buffer);
@@ -143,14 +115,48 @@ pub(crate) fn overshoot(
     )))
 }
 
-/// What lots carry, which goes with them (7.2).
-fn carried(terms: &InstrumentTerms, lots: i64) -> i64 {
+/// Health before and after so many lots of an instrument went at a penalty of this rate, and the lots
+/// there were; `None` without such a position.
+fn without(
+    view: &BookView,
+    account: &MarginView,
+    (instrument, rate): (u8, Ppm),
+    size: u64,
+) -> Option<(Health, Health, u64)> {
+    let position = held(account, instrument)?;
+    let mark = view.instrument(instrument).mark;
+    let lots = i64::try_from(size).ok()? * position.1.size.0.signum();
+    let value = i128::from(lots) * i128::from(mark.mantissa());
+    let amount = (value >> mark.shift()) as i64;
+    // What the lots carry goes with them (7.2).
+    let terms = view.instrument(instrument);
     let carry = if lots < 0 {
         terms.carry_short
     } else {
         terms.carry_long
     };
-    ((i128::from(lots) * carry.0) >> 48) as i64
+    let carried = ((i128::from(lots) * carry.0) >> 48) as i64;
+    let left = PositionLeg {
+        size: Lots(position.1.size.0 - lots),
+        quote: Atoms(position.1.quote.0 + amount - carried),
+        ..position.1
+    };
+    let amended = Amended {
+        base: account,
+        balances: &[],
+        positions: &[(position.0, left)],
+    };
+    let mut workspace = Workspace::for_account(account);
+    let free = maintenance(view, &amended, &mut workspace.scratch());
+    let before = maintenance(view, account, &mut workspace.scratch());
+    let gain = free.health().0 - before.health().0;
+    let fee = i128::from(amount.abs()) * i128::from(rate.0);
+    let penalty = ((fee + 999_999) / 1_000_000).min(i128::from(gain.max(0) / 2));
+    let after = Health {
+        equity: Atoms(free.equity.0 - penalty as i64),
+        requirement: free.requirement,
+    };
+    Some((before, after, position.1.size.0.unsigned_abs()))
 }
 
 fn held<L: Legs>(legs: &L, instrument: u8) -> Option<(usize, PositionLeg)> {

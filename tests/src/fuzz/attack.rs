@@ -43,12 +43,8 @@ impl Driver {
                 arena.pool_margin(),
             ),
             Attack::LiquidateForAnother => {
-                let third = (who + 1..).map(|number| number % (TRADERS - 4));
-                let third = third.take(3).find(|number| {
-                    arena.accounts[*number].owner() != me.owner() && *number != whom
-                });
                 let take = arena.liquidate((who, whom), SOL_LEG, u64::MAX);
-                with_account(take, 3, arena.accounts[third.unwrap_or(0)].margin)
+                with_account(take, 3, self.third(who, whom))
             }
             // A delegate's order would be none.
             Attack::TradeForAnother if me.owner() == other.owner() || self.may_sign(who, whom) => {
@@ -88,6 +84,15 @@ impl Driver {
             Attack::NothingAtAll => arena.deposit(who, who, 1, 0),
             Attack::Everything => arena.open((who, who), &[(BTC, i64::MAX)]),
         })
+    }
+
+    /// The margin account of somebody else than two others.
+    fn third(&self, who: usize, whom: usize) -> Pubkey {
+        let accounts = &self.arena.accounts;
+        let is_other =
+            |number: &usize| accounts[*number].owner() != accounts[who].owner() && *number != whom;
+        let third = (0..TRADERS).find(is_other);
+        accounts[third.unwrap_or(TRADERS)].margin
     }
 }
 

@@ -243,7 +243,7 @@ impl MarketBook {
         }
         // A size is below 2^34 here and a keep below 2^41: 40 more places fit.
         let now = (lots * i128::from(self.keep[side])) << 40;
-        (now / i128::from(held.keep)) >> (16 * epochs)
+        now / i128::from(held.keep) / (1 << (16 * epochs))
     }
 
     /// Whole lots left, towards zero.

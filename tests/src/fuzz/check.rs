@@ -173,8 +173,8 @@ fn taking(action: &Action) -> Option<(usize, usize)> {
     }
 }
 
-/// What every accepted action promises.
-fn of_any(action: &Action, before: &State, after: &State) -> Result<()> {
+/// What an accepted action promises.
+pub fn accepted(action: &Action, before: &State, after: &State) -> Result<()> {
     ensure!(
         !matches!(action, Action::Hostile { .. }),
         "attack: it was accepted"
@@ -189,12 +189,11 @@ fn of_any(action: &Action, before: &State, after: &State) -> Result<()> {
         same_health(before, row)?;
         same_health(after, row)?;
     }
-    Ok(())
+    promised(action, before, after)
 }
 
-/// What an accepted action promises.
-pub fn accepted(action: &Action, before: &State, after: &State) -> Result<()> {
-    of_any(action, before, after)?;
+/// What each kind of action promises by itself.
+fn promised(action: &Action, before: &State, after: &State) -> Result<()> {
     match action {
         Action::Deposit { to, .. } => deposit(before, after, row_of(*to)),
         Action::Transfer { from, to, .. } => {

@@ -8,7 +8,7 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 
 use super::action::Action;
-use super::arena::{ASSETS, Arena, PROVIDERS, first_price};
+use super::arena::{ASSETS, Arena, PROVIDERS, first_price, of_mask};
 use super::books::Places;
 use super::check;
 use super::choose::View;
@@ -154,156 +154,125 @@ impl Driver {
 
     fn instruction(&self, action: &Action) -> Result<(Instruction, Option<Keypair>)> {
         let arena = &self.arena;
-        let signed =
-            |instruction, who: usize| (instruction, Some(arena.accounts[who].key.insecure_clone()));
         Ok(match action {
-            Action::Deposit {
-                by,
-                to,
-                asset,
-                units,
-            } => signed(arena.deposit(*by, *to, *asset, *units), *by),
-            Action::Withdraw { who, asset, units } => {
-                signed(arena.withdraw(*who, *who, *asset, *units), *who)
-            }
-            Action::Open { by, who, legs } => signed(arena.open((*by, *who), legs), *by),
-            Action::Borrow { .. }
-            | Action::Transfer { .. }
-            | Action::TakeTicket { .. }
-            | Action::Accrue { .. }
-            | Action::InsureBank { .. }
-            | Action::InsureMarket { .. } => self.money(action)?,
-            Action::Exit { .. } | Action::Settle { .. } | Action::Close { .. } => {
-                self.trade(action)?
-            }
-            Action::SetName { .. }
-            | Action::SetDelegate { .. }
-            | Action::ClearDelegate { .. }
-            | Action::CreateAccount { .. }
-            | Action::CloseAccount { .. } => self.account(action)?,
             Action::RequestProvide { .. }
             | Action::Provide { .. }
             | Action::CancelProvide { .. }
             | Action::RequestRedeem { .. }
             | Action::Redeem { .. }
             | Action::CancelRedeem { .. } => self.liquidity(action)?,
-            Action::Liquidate { by, .. }
-            | Action::LiquidateDeposit { by, .. }
-            | Action::LiquidateHedge { by, .. }
-            | Action::LiquidateBorrow { by, .. }
-            | Action::SetClock { by, .. }
-            | Action::TakeOver { by, .. } => signed(self.failure(action)?, *by),
-            Action::Donate { who, asset, units } => {
-                signed(self.donation(*who, *asset, *units)?, *who)
-            }
-            Action::Deleverage { whom, market, size } => {
-                (arena.deleverage(*whom, *market, *size), None)
-            }
-            Action::TakeStrays { market } => (arena.take_strays(*market), None),
-            Action::Resolve { whom, market, bank } => (arena.resolve(*whom, *market, *bank), None),
-            Action::Conserve => (arena.conserve(), None),
-            Action::Relay { mask, strict } => {
-                let assets: Vec<u8> = (0..ASSETS as u8)
-                    .filter(|asset| mask >> asset & 1 == 1)
-                    .collect();
-                (arena.relay(&assets, *strict), None)
-            }
-            Action::Hostile { who, whom, attack } => {
-                signed(self.attack(*who, *whom, *attack)?, *who)
-            }
-            other => bail!("{other:?} is signed by nobody"),
-        })
-    }
-
-    /// Closes, exits and settlements.
-    fn trade(&self, action: &Action) -> Result<(Instruction, Option<Keypair>)> {
-        let arena = &self.arena;
-        let signed =
-            |instruction, who: usize| (instruction, Some(arena.accounts[who].key.insecure_clone()));
-        Ok(match action {
-            Action::Exit {
-                who,
-                market,
-                percent,
-            } => {
-                let size = i128::from(self.size(*who, *market));
-                let part = size * i128::from(*percent) / 100;
-                signed(arena.exit(*who, *market, -(part as i64)), *who)
-            }
+            Action::Accrue { banks, markets } => (arena.accrue(*banks, *markets), None),
             Action::Settle {
                 winner,
                 loser,
                 market,
                 amount,
             } => (arena.settle(*winner, *loser, *market, *amount), None),
-            Action::Close {
+            Action::Deleverage { whom, market, size } => {
+                (arena.deleverage(*whom, *market, *size), None)
+            }
+            Action::TakeStrays { market } => (arena.take_strays(*market), None),
+            Action::Resolve { whom, market, bank } => (arena.resolve(*whom, *market, *bank), None),
+            Action::Conserve => (arena.conserve(), None),
+            Action::Relay { mask, strict } => (arena.relay(&of_mask(*mask), *strict), None),
+            _ => {
+                let (instruction, who) = self.signed(action)?;
+                let key = arena.accounts[who].key.insecure_clone();
+                (instruction, Some(key))
+            }
+        })
+    }
+
+    /// What an owner signs, and whose key it takes.
+    fn signed(&self, action: &Action) -> Result<(Instruction, usize)> {
+        let arena = &self.arena;
+        Ok(match action {
+            Action::Deposit {
                 by,
-                who,
-                market,
-                percent,
-            } => {
-                let size = i128::from(self.size(*who, *market));
-                let part = size * i128::from(*percent) / 100;
-                signed(arena.close((*by, *who), *market, -(part as i64)), *by)
+                to,
+                asset,
+                units,
+            } => (arena.deposit(*by, *to, *asset, *units), *by),
+            Action::Withdraw { who, asset, units } => {
+                (arena.withdraw(*who, *who, *asset, *units), *who)
             }
-            other => bail!("{other:?} is signed by nobody"),
-        })
-    }
-
-    /// What owners do to their accounts.
-    fn account(&self, action: &Action) -> Result<(Instruction, Option<Keypair>)> {
-        let arena = &self.arena;
-        let signed =
-            |instruction, who: usize| (instruction, Some(arena.accounts[who].key.insecure_clone()));
-        Ok(match action {
-            Action::SetName { who, name } => {
-                let margin = arena.accounts[*who].margin;
-                let owner = arena.accounts[*who].owner();
-                signed(instruction::set_name(owner, margin, [*name; 32]), *who)
-            }
-            Action::SetDelegate { who, .. } => signed(self.grant(action)?, *who),
-            Action::ClearDelegate { who } => {
-                let account = &arena.accounts[*who];
-                let clear = instruction::clear_delegate(account.owner(), account.margin);
-                signed(clear, *who)
-            }
-            Action::CreateAccount { who } => signed(arena.open_spare(*who), *who),
-            Action::CloseAccount { who } => signed(arena.close_account(*who), *who),
-            other => bail!("{other:?} is signed by nobody"),
-        })
-    }
-
-    /// Loans, transfers, tickets, accruals and insurance.
-    fn money(&self, action: &Action) -> Result<(Instruction, Option<Keypair>)> {
-        let arena = &self.arena;
-        let signed =
-            |instruction, who: usize| (instruction, Some(arena.accounts[who].key.insecure_clone()));
-        Ok(match action {
-            Action::Borrow { who, asset, units } => {
-                signed(arena.borrow(*who, *asset, *units), *who)
-            }
+            Action::Borrow { who, asset, units } => (arena.borrow(*who, *asset, *units), *who),
             Action::Transfer {
                 from,
                 to,
                 asset,
                 units,
                 borrows,
-            } => {
-                let transfer = arena.transfer((*from, *to), *asset, *units, *borrows);
-                signed(transfer, *from)
-            }
+            } => (
+                arena.transfer((*from, *to), *asset, *units, *borrows),
+                *from,
+            ),
             Action::TakeTicket { who, asset, units } => {
-                signed(arena.take_ticket(*who, *asset, *units), *who)
+                (arena.take_ticket(*who, *asset, *units), *who)
             }
-            Action::Accrue { banks, markets } => (arena.accrue(*banks, *markets), None),
             Action::InsureBank { who, asset, units } => {
-                signed(arena.insure_bank(*who, *asset, *units), *who)
+                (arena.insure_bank(*who, *asset, *units), *who)
             }
             Action::InsureMarket { who, market, atoms } => {
-                signed(arena.insure_market(*who, *market, *atoms), *who)
+                (arena.insure_market(*who, *market, *atoms), *who)
             }
+            Action::Open { by, who, legs } => (arena.open((*by, *who), legs), *by),
+            Action::Close {
+                by,
+                who,
+                market,
+                percent,
+            } => {
+                let size = self.part(*who, *market, *percent);
+                (arena.close((*by, *who), *market, size), *by)
+            }
+            Action::Exit {
+                who,
+                market,
+                percent,
+            } => {
+                let size = self.part(*who, *market, *percent);
+                (arena.exit(*who, *market, size), *who)
+            }
+            Action::Liquidate { by, .. }
+            | Action::LiquidateDeposit { by, .. }
+            | Action::LiquidateHedge { by, .. }
+            | Action::LiquidateBorrow { by, .. }
+            | Action::SetClock { by, .. }
+            | Action::TakeOver { by, .. } => (self.failure(action)?, *by),
+            Action::Donate { who, asset, units } => (self.donation(*who, *asset, *units)?, *who),
+            Action::Hostile { who, whom, attack } => (self.attack(*who, *whom, *attack)?, *who),
+            other => return self.housekeeping(other),
+        })
+    }
+
+    /// Names, delegates, accounts that come and go.
+    fn housekeeping(&self, action: &Action) -> Result<(Instruction, usize)> {
+        let arena = &self.arena;
+        Ok(match action {
+            Action::SetName { who, name } => {
+                let account = &arena.accounts[*who];
+                let name = [*name; 32];
+                let set = instruction::set_name(account.owner(), account.margin, name);
+                (set, *who)
+            }
+            Action::SetDelegate { who, .. } => (self.grant(action)?, *who),
+            Action::ClearDelegate { who } => {
+                let account = &arena.accounts[*who];
+                let clear = instruction::clear_delegate(account.owner(), account.margin);
+                (clear, *who)
+            }
+            Action::CreateAccount { who } => (arena.open_spare(*who), *who),
+            Action::CloseAccount { who } => (arena.close_account(*who), *who),
             other => bail!("{other:?} is signed by nobody"),
         })
+    }
+
+    /// Lots that close so many per cent of a position.
+    fn part(&self, who: usize, market: u8, percent: u64) -> i64 {
+        let size = i128::from(self.size(who, market));
+        let part = size * i128::from(percent) / 100;
+        i64::try_from(-part).unwrap_or(i64::MAX)
     }
 
     /// What providers do, and what anyone does for them.
