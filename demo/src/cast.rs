@@ -1,4 +1,5 @@
-//! Who trades: five traders as data, how an isolated twin is made of each, and who else is there.
+//! Who trades: five traders as data, how an isolated twin is made of each, the house's members, and
+//! who else is there.
 //!
 //! **The isolated twin** has the trader's wealth and the trader's exposures, and nothing helps
 //! anything else. Each exposure stands alone in an account of its own (same owner, sub-accounts
@@ -107,6 +108,75 @@ pub const TRADERS: [Trader; 5] = [
     },
 ];
 
+/// Who looks after an account that falls below Maintenance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Care {
+    /// The keeper, at once.
+    Keeper,
+    /// A bidder takes over a share of everything once the discount is worth it.
+    Bidder,
+    /// Nobody, until there is less than nothing left.
+    Late,
+}
+
+/// Somebody who shows a part of the house and has no twin.
+#[derive(Clone, Copy, Debug)]
+pub struct Member {
+    pub trader: Trader,
+    /// Withdrawn beyond what was deposited, at the opening.
+    pub borrows: &'static [(Symbol, f64)],
+    pub care: Care,
+}
+
+pub const MEMBERS: [Member; 3] = [
+    Member {
+        trader: Trader {
+            name: "Otto",
+            kind: "borrower",
+            story: "Borrows SOL and ETH against USDC and takes them elsewhere: he pays interest, and gains \
+                    where they fall.",
+            collateral: &[(USDC, 200_000.0)],
+            positions: &[],
+        },
+        borrows: &[(Symbol::Sol, 60_000.0), (Symbol::Eth, 30_000.0)],
+        care: Care::Keeper,
+    },
+    Member {
+        trader: Trader {
+            name: "Vera",
+            kind: "hedged fund",
+            story: "Long SOL and ETH against BTC at many times her money. One leg alone would leave the \
+                    others unhedged, so a bidder takes a share of all.",
+            collateral: &[(USDC, 100_000.0)],
+            positions: &[
+                (Symbol::Sol, 450_000.0),
+                (Symbol::Eth, 450_000.0),
+                (Symbol::Btc, -900_000.0),
+            ],
+        },
+        borrows: &[],
+        care: Care::Bidder,
+    },
+    Member {
+        trader: Trader {
+            name: "Gus",
+            kind: "over-levered",
+            story: "Long SOL with all that he may, and no keeper looks at him before he has lost more than \
+                    he had.",
+            collateral: &[(USDC, 50_000.0)],
+            positions: &[(Symbol::Sol, 250_000.0)],
+        },
+        borrows: &[],
+        care: Care::Late,
+    },
+];
+
+/// Who bids for shares of accounts: name and USDC.
+pub const BIDDER: (&str, f64) = ("Bidder", 2_000_000.0);
+
+/// Of the second provider's shares, the part that he asks back at the opening.
+pub const REDEEMED: f64 = 0.25;
+
 /// Who provides the pool's liquidity: name and USDC.
 pub const PROVIDERS: [(&str, f64); 2] = [("Provider A", 4_000_000.0), ("Provider B", 2_000_000.0)];
 
@@ -211,8 +281,10 @@ mod tests {
 
     #[test]
     fn names_and_kinds_are_told_apart() {
-        for (i, a) in TRADERS.iter().enumerate() {
-            for b in &TRADERS[i + 1..] {
+        let members = MEMBERS.iter().map(|member| &member.trader);
+        let all: Vec<&Trader> = TRADERS.iter().chain(members).collect();
+        for (i, a) in all.iter().enumerate() {
+            for b in &all[i + 1..] {
                 assert_ne!(a.name, b.name);
                 assert_ne!(a.kind, b.kind);
             }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::house::House;
+
 /// Version of the shape of `RunResult`; changes when a key changes its name or meaning.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunResult {
@@ -28,6 +30,7 @@ pub struct RunResult {
     pub liquidations: Vec<Liquidation>,
     pub liquidators: Vec<LiquidatorResult>,
     pub pool: PoolResult,
+    pub house: House,
     /// By instruction name.
     pub compute_units: BTreeMap<String, UnitStats>,
     pub conservation: Conservation,
@@ -105,7 +108,7 @@ impl Saved {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Liquidation {
     pub time: i64,
-    /// Name of the trader or twin, as in `traders` or `isolated_twins`.
+    /// Name as in `traders`, `isolated_twins` or the house's `members`.
     pub trader: String,
     pub isolated: bool,
     pub market: String,

@@ -44,12 +44,17 @@ fn the_books_balance_and_the_story_holds() {
 #[test]
 fn money_is_neither_made_nor_lost() {
     let run = run(&[]);
-    let people = run.traders.iter().chain(&run.isolated_twins);
+    let house = &run.house;
+    let people = (run.traders.iter())
+        .chain(&run.isolated_twins)
+        .chain(&house.members);
+    let redeemed: f64 = house.liquidity.redemptions.iter().map(|r| r.paid).sum();
     let change: f64 = people
         .map(|t| t.final_equity - t.initial_equity)
         .sum::<f64>()
         + run.pool.final_equity
         - run.pool.initial_equity
+        + redeemed
         + run
             .liquidators
             .iter()
@@ -57,14 +62,19 @@ fn money_is_neither_made_nor_lost() {
             .sum::<f64>();
 
     // Pledged tokens lose value in the crash, and half of each penalty and every fee go to the house.
-    let pledged_sol = 200_000.0 + 30_000.0 + 120_000.0;
-    let pledged_eth = 20_000.0 + 80_000.0;
+    // What was borrowed left the venue.
+    let pledged_sol = 200_000.0 + 30_000.0 + 120_000.0 - 60_000.0;
+    let pledged_eth = 20_000.0 + 80_000.0 - 30_000.0;
     let fall = |symbol: usize| {
         let usd = &run.prices[symbol].usd;
         usd[usd.len() - 1] / usd[0] - 1.0
     };
     let tokens = pledged_sol * fall(0) + pledged_eth * fall(2);
-    let house = tokens - change;
+    let spent: f64 = (house.bankruptcies.iter())
+        .map(|b| b.from_market_insurance + b.from_group_insurance + b.owed)
+        .chain(house.takeovers.iter().map(|t| t.from_insurance))
+        .sum();
+    let house = tokens - change + spent;
     let penalties: f64 = run.liquidations.iter().map(|l| l.penalty).sum();
 
     assert!(
@@ -77,6 +87,80 @@ fn money_is_neither_made_nor_lost() {
     );
 }
 
+fn near(a: f64, b: f64) -> bool {
+    (a - b).abs() < 1e-4
+}
+
+#[test]
+fn borrowers_and_longs_pay_what_others_get() {
+    let run = run(&[]);
+    let house = &run.house;
+
+    let paid = |token: &str| {
+        let bank = house.interest.iter().find(|bank| bank.token == token);
+        bank.expect("a bank").paid
+    };
+    assert!(paid("SOL") > 0.0 && paid("ETH") > 0.0);
+    assert!(near(paid("BTC"), 0.0));
+    for bank in &house.interest {
+        let got = bank.earned + bank.insured + bank.rounded;
+        assert!(near(bank.paid, got), "{bank:?}");
+    }
+
+    assert_eq!(house.funding.len(), 3);
+    for market in &house.funding {
+        assert!(near(market.longs_paid, market.shorts_got), "{market:?}");
+        assert!(market.daily_rate.abs() <= 0.02, "{market:?}");
+    }
+    assert!(house.funding.iter().any(|market| market.longs_paid != 0.0));
+}
+
+#[test]
+fn providers_share_the_pool_and_one_is_paid() {
+    let run = run(&[]);
+    let liquidity = &run.house.liquidity;
+    let total = |of: fn(&keel_demo::house::Provider) -> f64| -> f64 {
+        liquidity.providers.iter().map(of).sum()
+    };
+
+    // But for the few shares that nobody owns.
+    assert!((total(|p| p.initial_value) - run.pool.initial_equity).abs() < 10.0);
+    assert!((total(|p| p.final_value) - run.pool.final_equity).abs() < 10.0);
+    assert!(liquidity.fees > 0.0);
+    assert_eq!(liquidity.redemptions.len(), 1);
+    let paid = &liquidity.redemptions[0];
+    assert!(near(paid.left, 0.0) && paid.paid > 0.9 * paid.shares);
+    assert!(near(paid.paid, total(|p| p.redeemed)));
+}
+
+#[test]
+fn a_share_is_taken_over_and_a_bankruptcy_paid_for() {
+    let run = run(&[]);
+    let house = &run.house;
+
+    assert!(!house.takeovers.is_empty());
+    for taken in &house.takeovers {
+        assert_eq!(taken.account, "Vera");
+        assert!(taken.share > 0.0 && taken.share <= 1.0, "{taken:?}");
+        assert!(taken.discount() > 0.0, "{taken:?}");
+        assert!(taken.health_before < 0.0 && taken.health_after > taken.health_before);
+    }
+
+    let gus: Vec<_> = (house.bankruptcies.iter())
+        .filter(|one| one.account == "Gus")
+        .collect();
+    assert_eq!(gus.len(), 1);
+    assert!(gus[0].net_asset_value < 0.0);
+    assert!(near(gus[0].deficit, -gus[0].net_asset_value));
+    assert!(gus[0].from_market_insurance > 0.0 && gus[0].from_group_insurance > 0.0);
+    assert!(gus[0].from_other_side > 0.0);
+    for one in &house.bankruptcies {
+        assert!(near(one.paid(), one.deficit), "{one:?}");
+    }
+    let member = house.members.iter().find(|m| m.name == "Gus");
+    assert!(near(member.expect("Gus").final_equity, 0.0));
+}
+
 #[test]
 fn the_object_has_the_promised_keys() {
     let run = run(&["--seed", "7"]);
@@ -86,6 +170,7 @@ fn the_object_has_the_promised_keys() {
         "traders",
         "isolated_twins",
         "saved",
+        "house",
         "compute_units",
         "conservation",
         "seconds",
@@ -97,6 +182,12 @@ fn the_object_has_the_promised_keys() {
         "open_position",
         "close_position",
         "liquidate",
+        "accrue",
+        "borrow",
+        "request_redeem",
+        "redeem_liquidity",
+        "take_over",
+        "resolve_bankruptcy",
     ] {
         assert!(
             value["compute_units"][instruction]["max"].is_u64(),
@@ -105,6 +196,16 @@ fn the_object_has_the_promised_keys() {
     }
     assert!(value["traders"][0]["final_equity"].is_number());
     assert!(value["saved"]["usd"].is_number());
+    assert_eq!(value["schema"], 2);
+    for part in [
+        "members",
+        "interest",
+        "funding",
+        "takeovers",
+        "bankruptcies",
+    ] {
+        assert!(value["house"][part].is_array(), "{part}");
+    }
 }
 
 #[test]

@@ -229,12 +229,28 @@ fn quote(token: Token) -> TokenConfig {
         maint_liab_weight: 1_000_000,
         init_liab_weight: 1_000_000,
         insurance: 50_000_000_000,
+        lending: LendingConfig {
+            weight_scale_start: 0,
+            ..lending(MILLION.unsigned_abs())
+        },
         ..collateral(asset, token, MILLION.unsigned_abs())
     }
 }
 
-/// A token of which about a million dollars' worth, `outflow_floor`, may leave in a day in any case.
-fn collateral(asset: AssetConfig, token: Token, outflow_floor: u64) -> TokenConfig {
+/// The standard terms of a bank, `million` being native units worth about a million dollars.
+fn lending(million: u64) -> LendingConfig {
+    LendingConfig {
+        borrow_cap: 1 << 60,
+        curve_utilisation: [800_000, 900_000],
+        curve_rate: [50_000, 200_000, 1_000_000],
+        insurance_fee: 100_000,
+        outflow_share: 150_000,
+        outflow_floor: million,
+        weight_scale_start: million.saturating_mul(50),
+    }
+}
+
+fn collateral(asset: AssetConfig, token: Token, million: u64) -> TokenConfig {
     TokenConfig {
         asset,
         token,
@@ -243,15 +259,7 @@ fn collateral(asset: AssetConfig, token: Token, outflow_floor: u64) -> TokenConf
         maint_liab_weight: 1_050_000,
         init_liab_weight: 1_100_000,
         deposit_cap: 1 << 60,
-        lending: LendingConfig {
-            borrow_cap: 1 << 60,
-            curve_utilisation: [800_000, 900_000],
-            curve_rate: [50_000, 200_000, 1_000_000],
-            insurance_fee: 100_000,
-            outflow_share: 150_000,
-            outflow_floor,
-            weight_scale_start: 0,
-        },
+        lending: lending(million),
         insurance: 0,
     }
 }
@@ -273,7 +281,7 @@ fn perpetual(symbol: &str, token: usize) -> MarketConfig {
         maker_fee: 200,
         referral_share: 100_000,
         age_share: 1_000_000,
-        insurance_multiple: 0,
+        insurance_multiple: 50,
         backstop_pool: 0,
         insurance: 100_000_000_000,
     }

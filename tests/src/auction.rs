@@ -3,7 +3,7 @@
 use anchor_lang::prelude::Pubkey;
 use keel_sdk::instruction::{self, TakenLeg};
 use keel_sdk::{address, decode};
-use keel_state::{MarginAccount, Position, Stored};
+use keel_state::{Bank, MarginAccount, Position, Stored};
 use solana_signer::Signer;
 
 use crate::bench::accounts::{edit, edit_margin};
@@ -77,15 +77,11 @@ impl World {
         self.vm.measure("take_over", take, &[&bidder.key])
     }
 
-    /// The fixed part of a margin account.
-    pub fn margin_account(&self, margin: &Pubkey) -> MarginAccount {
-        let data = self.data(margin);
-        *decode::account::<MarginAccount>(&data).expect("a margin account")
-    }
-
     /// Live time at which an account's auction began; 0 while there is none.
     pub fn auction_started(&self, margin: &Pubkey) -> u64 {
-        self.margin_account(margin).liquidation_started
+        let data = self.data(margin);
+        let account = decode::account::<MarginAccount>(&data).expect("a margin account");
+        account.liquidation_started
     }
 
     /// Keeps prices coming for so many seconds, one update every ten.
@@ -154,6 +150,21 @@ impl World {
     pub fn edit_positions(&mut self, margin: &Pubkey, change: impl FnOnce(&mut [Position])) {
         edit_margin(&mut self.vm, margin, |_, positions| change(positions))
             .expect("a margin account");
+    }
+
+    /// Changes a bank; its vault holds what it tracks then.
+    pub fn edit_bank(&mut self, asset: Asset, change: impl FnOnce(&mut Bank)) {
+        let token = self.token(asset);
+        let address = address::bank(&self.keys.group, &token.mint);
+        let mut tracked = 0;
+        edit::<Bank>(&mut self.vm, &address, |bank| {
+            change(bank);
+            tracked = bank.tracked;
+        })
+        .expect("a bank");
+        let authority = address::authority(&self.keys.group);
+        let vault = token_account(token.mint, authority, tracked);
+        self.vm.set_account(address::vault(&address), vault);
     }
 
     /// Maintenance health of an account, atoms.

@@ -5,7 +5,7 @@ use keel_migrations::{GroupConfig, Role, m0001_create_group};
 use solana_account::Account;
 use solana_keypair::Keypair;
 
-use crate::tokens::token_account;
+use crate::tokens::token_account_of;
 use crate::vm::Vm;
 
 /// The keys that a step's roles stand for; the payer is the VM's own.
@@ -22,7 +22,7 @@ pub fn signers<'a>(roles: &[Role], admin: &'a Keypair, book: &'a Keypair) -> Vec
 pub fn fund_insurance(vm: &mut Vm, config: &GroupConfig, admin: Pubkey) {
     for (index, token) in config.tokens.iter().enumerate() {
         let needed = m0001_create_group::insurance_needed(config, index);
-        let account = token_account(token.token.mint, admin, needed);
+        let account = token_account_of(token.token, admin, needed);
         vm.set_account(token.token.account_of(&admin), account);
     }
 }

@@ -57,18 +57,22 @@ pub const TRANSFER_FEE_BPS: u16 = 100;
 
 /// A mint of the token's program; one of Token-2022 charges for transfers.
 pub fn mint_account_of(token: Token, decimals: u8, supply: u64) -> Account {
-    if token.program != anchor_spl::token_2022::ID {
-        return mint_account(decimals, supply);
+    if token.program == anchor_spl::token_2022::ID {
+        return charging_mint_account(decimals, supply, TRANSFER_FEE_BPS);
     }
+    mint_account(decimals, supply)
+}
+
+/// A mint of Token-2022 whose transfers cost so many hundredths of a per cent.
+pub fn charging_mint_account(decimals: u8, supply: u64, basis_points: u16) -> Account {
     let data = extended::<token_2022::Mint>(ExtensionType::TransferFeeConfig, |state| {
         let fee = TransferFee {
             epoch: 0.into(),
             maximum_fee: u64::MAX.into(),
-            transfer_fee_basis_points: TRANSFER_FEE_BPS.into(),
+            transfer_fee_basis_points: basis_points.into(),
         };
         let config = state.init_extension::<TransferFeeConfig>(true)?;
-        config.older_transfer_fee = fee;
-        config.newer_transfer_fee = fee;
+        (config.older_transfer_fee, config.newer_transfer_fee) = (fee, fee);
         state.base = token_2022::Mint {
             mint_authority: COption::None,
             supply,
@@ -78,7 +82,7 @@ pub fn mint_account_of(token: Token, decimals: u8, supply: u64) -> Account {
         };
         Ok(())
     });
-    held_by(token.program, data)
+    held_by(anchor_spl::token_2022::ID, data)
 }
 
 /// An account of the token with a balance; one of Token-2022 has room for withheld fees.

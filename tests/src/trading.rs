@@ -1,10 +1,10 @@
 //! What tests of quotes, exits and settlements need of a [`World`].
 
 use anchor_lang::prelude::Pubkey;
-use bytemuck::{from_bytes, from_bytes_mut};
+use bytemuck::from_bytes_mut;
 use keel_sdk::instruction::{self, ExitKeys, SettleKeys};
 use keel_sdk::{ExitArgs, Instruction, OrderLeg, address};
-use keel_state::{Bank, DISCRIMINATOR_BYTES, MarginAccount, Market, Position, Stored};
+use keel_state::{DISCRIMINATOR_BYTES, MarginAccount, Market, Position, Stored};
 
 use crate::vm::{Failure, Sent};
 use crate::world::{Asset, Trader, World, market};
@@ -14,41 +14,12 @@ impl World {
         address::pool_margin(&self.keys.group, &self.pool)
     }
 
-    pub fn market_address(&self, asset: Asset) -> Pubkey {
-        address::market(&self.keys.group, market(asset))
-    }
-
-    pub fn bank_address(&self, asset: Asset) -> Pubkey {
-        address::bank(&self.keys.group, &self.token(asset).mint)
-    }
-
-    /// The ledger of an asset's market.
-    pub fn market(&self, asset: Asset) -> Market {
-        let data = self.data(&self.market_address(asset));
-        *from_bytes(&data[DISCRIMINATOR_BYTES..Market::BYTES])
-    }
-
-    /// Changes it in place: states that no instruction of a test reaches.
+    /// Changes an asset's market in place: states that no instruction of a test reaches.
     pub fn edit_market(&mut self, asset: Asset, change: impl FnOnce(&mut Market)) {
         let address = self.market_address(asset);
         let mut account = self.vm.account(&address).unwrap_or_default();
         change(from_bytes_mut(
             &mut account.data[DISCRIMINATOR_BYTES..Market::BYTES],
-        ));
-        self.vm.set_account(address, account);
-    }
-
-    /// The ledger of an asset's bank.
-    pub fn bank(&self, asset: Asset) -> Bank {
-        let data = self.data(&self.bank_address(asset));
-        *from_bytes(&data[DISCRIMINATOR_BYTES..Bank::BYTES])
-    }
-
-    pub fn edit_bank(&mut self, asset: Asset, change: impl FnOnce(&mut Bank)) {
-        let address = self.bank_address(asset);
-        let mut account = self.vm.account(&address).unwrap_or_default();
-        change(from_bytes_mut(
-            &mut account.data[DISCRIMINATOR_BYTES..Bank::BYTES],
         ));
         self.vm.set_account(address, account);
     }

@@ -63,6 +63,17 @@ pub enum Command {
     )]
     Vectors(VectorsArgs),
 
+    /// Run random sequences of every instruction, and check every invariant after each step
+    ///
+    /// A market of 20 margin accounts and 8 assets: honest users, cranks, liquidators, attacks, price
+    /// jumps of up to 60%. Prints how often each action was accepted and refused. A failure prints the
+    /// seed, the step and the shortest sequence found that breaks the same, writes it to
+    /// target/fuzz-SEED.txt, and exits with 1; `--replay` runs such a file.
+    #[command(
+        after_help = "Examples:\n  cargo xtask fuzz\n  cargo xtask fuzz --steps 1000000 --seed 7 --threads 2\n  cargo xtask fuzz --replay target/fuzz-7.txt"
+    )]
+    Fuzz(FuzzArgs),
+
     /// Generate the Anchor IDL (idl/keel.json)
     #[command(after_help = "Examples:\n  cargo xtask idl\n  cargo xtask idl --check")]
     Idl(IdlArgs),
@@ -132,6 +143,29 @@ pub struct VectorsArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct FuzzArgs {
+    /// Steps in all
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    pub steps: u64,
+
+    /// Seed of the first sequence
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Sequences at a time, of seeds S, S + 1, ...; they share the steps
+    #[arg(long, value_name = "T", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
+    pub threads: u64,
+
+    /// Seconds spent on shortening what failed
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub shorten: u64,
+
+    /// Run the actions of a file instead, one a line
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["steps", "seed", "threads"])]
+    pub replay: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub struct IdlArgs {
     /// Fail when the committed IDL is not what the program gives now; writes nothing
     #[arg(long)]
@@ -170,6 +204,9 @@ mod tests {
             &["cargo xtask", "bench", "--check", "--update"],
             &["cargo xtask", "idl", "extra"],
             &["cargo xtask", "vectors"],
+            &["cargo xtask", "fuzz", "--steps", "many"],
+            &["cargo xtask", "fuzz", "--threads", "0"],
+            &["cargo xtask", "fuzz", "--replay", "f.txt", "--seed", "7"],
             &["cargo xtask", "vectors", "--quick", "margin.json"],
         ] {
             let error = Cli::try_parse_from(line).expect_err("refused");

@@ -1,4 +1,4 @@
-//! Keel's own commands: `cargo xtask build | test | demo | bench | vectors | idl | spec | lint`.
+//! Keel's own commands: `cargo xtask build | test | demo | bench | vectors | fuzz | idl | spec | lint`.
 //!
 //! Exit status: 0 when the command did what its name says, 1 when it failed, 2 for bad arguments.
 //! Progress goes to stderr; stdout carries only what the programs run here print themselves.
@@ -8,6 +8,7 @@ mod build;
 mod cli;
 mod demo;
 mod figures;
+mod fuzz;
 mod idl;
 mod lint;
 mod process;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Bench(args) => bench::run(&args).map(|()| 0),
         Command::Vectors(args) => vectors::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Idl(args) => idl::run(&args).map(|()| 0),
         Command::Spec(args) => spec::run(&args).map(|()| 0),
         Command::Lint(args) => lint::run(&args).map(|()| 0),

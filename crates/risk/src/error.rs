@@ -176,4 +176,13 @@ pub enum RiskError {
     BelowMinAmount { amount: u64, least: u64 },
     /// The pool takes this close: send it as an ordinary one.
     PoolTakesIt,
+    /// The account's auction is still running: bid, or wait (8.5).
+    AuctionRunning { live_s: u64, needed_s: u64 },
+    /// The account has something left that can be taken, or owes nothing that it lacks: liquidate it
+    /// first (8.6).
+    NotBankrupt { equity: Atoms },
+    /// Nothing is missing in this market or bank: name another.
+    NothingMissing,
+    /// The account still owes lenders, who come first: resolve its borrows' banks (8.6).
+    LendersFirst { owed: u64 },
 }

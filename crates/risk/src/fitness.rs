@@ -87,15 +87,13 @@ pub(crate) fn require_liquidation_prices_of<B: Book>(
     exposed: u32,
     taken: u32,
 ) -> Result<(), RiskError> {
-    each(
-        book,
-        exposed,
-        |asset, quality| match treatment(Action::Liquidate, quality.tier) {
+    each(book, exposed, |asset, quality| {
+        match treatment(Action::Liquidate, quality.tier) {
             Treatment::Refused => false,
             Treatment::OtherLegsInFavour => taken & bit(asset) == 0,
             _ => quality.age_s <= quality.max_age_liquidation_s,
-        },
-    )
+        }
+    })
 }
 
 /// How far from the mark a fill is at least, against the taker: nothing at a good price, the worse

@@ -5,11 +5,12 @@
 //! of the shares that asked. Neither the order of the calls nor repeating them changes that.
 
 use crate::book::{BalanceLeg, Book, Legs};
-use crate::cash::{BankTerms, CashPlan, equity_after};
+use crate::cash::{BankTerms, CashPlan, equity_after, held};
 use crate::error::RiskError;
 use crate::fitness::require_pool_prices;
 use crate::margin::{self, InitialTerms, Scratch};
 use crate::num::{mul_div_ceil, mul_div_floor};
+use crate::outflow::{Bucket, Outflow, OutflowTerms};
 use crate::pool::{LOCKED_SHARES, PoolTerms, share_price};
 use crate::shares::{deposit_amount, shares_for_deposit};
 use crate::units::{Atoms, Native, Shares};
@@ -128,12 +129,24 @@ pub struct RedeemRequest {
     pub tally: RoundTally,
 }
 
-/// The quote bank on the way out.
+/// The quote bank on the way out, brought to now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RedeemExit {
     pub bank: BankTerms,
-    /// Most native units that may leave it now (7.5).
-    pub most: u64,
+    /// Native units that are neither lent out nor claimed by tickets; nothing while the bank is halted
+    /// (7.5, 8.6).
+    pub free: u64,
+    pub outflow: Outflow,
+    pub terms: OutflowTerms,
+}
+
+impl RedeemExit {
+    /// What anyone may let out, and the bucket for it as it is now.
+    fn open(&self) -> (u64, Bucket) {
+        let capacity = self.terms.open_capacity();
+        let open = self.outflow.open.at(capacity, self.terms.now);
+        (open.room(capacity).min(self.free), open)
+    }
 }
 
 /// Everything besides the pool's book that a redemption depends on.
@@ -150,6 +163,8 @@ pub struct RedeemTerms {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RedeemPlan {
     pub cash: CashPlan,
+    /// The bank's buckets after.
+    pub outflow: Outflow,
     pub burned: u64,
     /// Native units paid.
     pub amount: u64,
@@ -190,12 +205,13 @@ pub fn plan_redeem<B: Book, L: Legs>(
     require_pool_prices(book, legs)?;
     let found = value_out(book, legs, scratch)?;
 
-    let held = legs.balance(0).map_or(Shares(0), |leg| leg.shares);
+    let held = held(legs, 0);
     let deposit = deposit_amount(held, terms.exit.bank.deposit_index);
     let free = found.free.0.min(deposit.0).max(0).unsigned_abs();
     let queue = terms.queue.at(terms.live_time);
     let tally = request.tally.of_round(queue.tally.round);
-    let most = free.min(terms.exit.most);
+    let (room, bucket) = terms.exit.open();
+    let most = free.min(room);
     let part = part_of(&queue, &tally, request.shares, most);
 
     let (burned, worth) = shares_out(&request, terms.pool.shares, found.value, part)?;
@@ -206,6 +222,10 @@ pub fn plan_redeem<B: Book, L: Legs>(
     let kept_until = terms.live_time.saturating_add(REQUEST_WINDOW_S + ROUND_S);
     Ok(RedeemPlan {
         cash,
+        outflow: Outflow {
+            open: bucket.more(amount),
+            ..terms.exit.outflow
+        },
         burned,
         amount,
         equity_before: found.at_mark,

@@ -21,7 +21,9 @@ part! {
         used: u8,
         /// The bank, by its place in the `RiskBook`.
         bank: u8,
-        padding0: [u8; 6],
+        /// 1 for a borrow of a bankrupt account that was resolved: what is left of it is covered (8.6).
+        covered: u8,
+        padding0: [u8; 5],
         shares: i64,
         spare: [u64; 2],
     }
@@ -44,7 +46,12 @@ part! {
         quote: i64,
         /// Its side's keep at the last touch, 40 fractional bits.
         keep: u64,
-        spare: [u64; 2],
+        /// The sign of the last size other than zero: against whom a deficit goes (8.6).
+        last_side: i8,
+        /// 1 for a negative result of a bankrupt account that was resolved: what is left is covered.
+        covered: u8,
+        padding0: [u8; 6],
+        spare: [u64; 1],
     }
 }
 

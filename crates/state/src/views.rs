@@ -297,8 +297,8 @@ fn peak(stored: StoredPeak) -> ScenarioPeak {
 /// book has it (margin-spec 8.5).
 #[derive(Clone, Copy, Debug)]
 pub struct MarginView<'a> {
-    account: &'a MarginAccount,
-    positions: &'a [Position],
+    pub(crate) account: &'a MarginAccount,
+    pub(crate) positions: &'a [Position],
     book: &'a RiskBook,
     /// Whether any side of the group was ever shrunk: until then what is stored is what is held.
     shrunk: bool,

@@ -477,7 +477,8 @@ proptest! {
         let terms = MarketLossTerms {
             leg,
             deficit,
-            charge_longs: deficit.is_multiple_of(2),
+            payers: Payers::against(deficit as i8),
+            mark: mark(),
             market_insurance: market.insurance_fund().at(NOW),
             group_insurance: bank.insurance_fund().at(NOW),
             deposit_index: Index48(bank.deposit_index),
@@ -490,7 +491,7 @@ proptest! {
         prop_assert_eq!(stored.insurance_used, plan.from_market);
         prop_assert_eq!(stored.insurance_window_start, NOW);
         let mut paying = bank;
-        paying.apply(&plan.bank);
+        paying.apply(&BankChange { insurance: -(plan.from_group as i64), ..BankChange::default() });
         paying.set_insurance_window(&plan.group_insurance);
         prop_assert_eq!(paying.insurance_fund(), plan.group_insurance);
 

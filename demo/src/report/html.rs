@@ -1,5 +1,6 @@
 //! One self-contained page: headline figures, charts with captions that say what to see, tables.
 
+mod house;
 mod sections;
 
 use std::fmt::Write;
@@ -22,6 +23,7 @@ pub fn render(run: &RunResult) -> anyhow::Result<String> {
         sections::traders(run, &hours)?,
         sections::liquidations(run),
         sections::pool(run, &hours)?,
+        house::section(run),
         sections::compute_units(run)?,
         sections::books(run),
     ];
@@ -268,6 +270,20 @@ mod tests {
         ] {
             assert!(!page.contains(outside), "{outside}");
         }
+    }
+
+    #[test]
+    fn the_house_is_told_with_and_without_takeovers_and_bankruptcies() {
+        let mut run = sample::run_of(60);
+        let page = render(&run).unwrap();
+        assert!(page.contains("<h2>The house</h2>") && page.contains("group insurance"));
+
+        run.house.takeovers.clear();
+        run.house.bankruptcies.clear();
+        run.house.liquidity.redemptions.clear();
+        let page = render(&run).unwrap();
+        assert_eq!(page.matches("<p>None.</p>").count(), 2);
+        assert!(page.contains("cooldown was not over"));
     }
 
     #[test]

@@ -42,6 +42,20 @@ pub fn signed_usd(value: f64) -> String {
     }
 }
 
+/// Dollars and cents: `$12.34`, `-$12.34`.
+pub fn cents(value: f64) -> String {
+    let text = grouped(value, 2);
+    match text.strip_prefix('-') {
+        Some(rest) => format!("-${rest}"),
+        None => format!("${text}"),
+    }
+}
+
+/// A small fraction in per cent, of three decimals: `0.123%`.
+pub fn rate(fraction: f64) -> String {
+    format!("{}%", grouped(fraction * 100.0, 3))
+}
+
 /// A fraction in per cent with a sign: `-12.3%`.
 pub fn percent(fraction: f64) -> String {
     let text = format!("{:+.1}%", fraction * 100.0);

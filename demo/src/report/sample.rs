@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::cast::{LIQUIDATOR, TRADERS, Trader};
+use crate::cast::{BIDDER, LIQUIDATOR, MEMBERS, TRADERS, Trader};
+use crate::house::*;
 use crate::path::{PricePath, Symbol, crash};
 use crate::result::*;
 
@@ -31,6 +32,11 @@ pub fn run_of(steps: usize) -> RunResult {
     liquidations.sort_by_key(|l: &Liquidation| l.time);
     assemble(&path, steps, traders, twins, liquidations)
 }
+
+const CONSERVED: Conservation = Conservation {
+    checked: 5_768,
+    failed: 0,
+};
 
 fn assemble(
     path: &PricePath,
@@ -84,6 +90,7 @@ fn assemble(
             share_price: net.iter().map(|e| e / 6e6).collect(),
             equity: net,
         },
+        house: house(path),
         compute_units: BTreeMap::from([
             ("open_position".to_owned(), units(29_800, 29)),
             ("liquidate".to_owned(), units(38_400, 22)),
@@ -92,10 +99,7 @@ fn assemble(
             ("view_margin".to_owned(), units(13_900, 14_420)),
             ("check_conservation".to_owned(), units(6_100, 721)),
         ]),
-        conservation: Conservation {
-            checked: 5_768,
-            failed: 0,
-        },
+        conservation: CONSERVED,
         invariants: Invariants {
             checked: 17_304,
             failed: Vec::new(),
@@ -246,4 +250,82 @@ fn sum(
     };
     all.extend(mine);
     result
+}
+
+fn liquidity(time: i64) -> Liquidity {
+    Liquidity {
+        providers: vec![Provider {
+            name: "Provider A".to_owned(),
+            initial_value: 4e6,
+            final_value: 4.02e6,
+            redeemed: 0.0,
+        }],
+        fees: 700.0,
+        impact: 300.0,
+        redemptions: vec![Redemption {
+            provider: "Provider B".to_owned(),
+            time,
+            shares: 1e6,
+            paid: 1.01e6,
+            left: 0.0,
+        }],
+    }
+}
+
+fn house(path: &PricePath) -> House {
+    let time = path.ticks[path.ticks.len() / 2].time;
+    let member = MEMBERS.iter().map(|member| {
+        let trader = &member.trader;
+        whole(
+            trader,
+            path,
+            trader.wealth_usd(),
+            Vec::new(),
+            &mut Vec::new(),
+        )
+    });
+    House {
+        members: member.collect(),
+        interest: vec![Interest {
+            token: "SOL".to_owned(),
+            borrowed: 46_000.0,
+            yearly_rate: 0.012,
+            paid: 0.41,
+            earned: 0.37,
+            insured: 0.04,
+            rounded: 0.0,
+        }],
+        funding: vec![Funding {
+            market: "SOL-PERP".to_owned(),
+            longs_paid: 812.0,
+            shorts_got: 812.0,
+            daily_rate: 0.004,
+            open_interest: 900_000.0,
+        }],
+        liquidity: liquidity(time),
+        takeovers: vec![Takeover {
+            time,
+            account: "Vera".to_owned(),
+            bidder: BIDDER.0.to_owned(),
+            share: 0.3,
+            worth: 20_000.0,
+            payment: 19_700.0,
+            from_insurance: 0.0,
+            after_s: 150,
+            health_before: -2_000.0,
+            health_after: 900.0,
+        }],
+        bankruptcies: vec![Bankruptcy {
+            time,
+            account: "Gus".to_owned(),
+            ledger: "SOL-PERP".to_owned(),
+            net_asset_value: -4_000.0,
+            deficit: 4_000.0,
+            from_market_insurance: 2_500.0,
+            from_group_insurance: 1_000.0,
+            from_other_side: 500.0,
+            from_depositors: 0.0,
+            owed: 0.0,
+        }],
+    }
 }

@@ -1,5 +1,7 @@
 //! Tables for a terminal of 100 columns.
 
+mod house;
+
 use std::fmt::Write;
 
 use super::money::{elapsed, grouped, percent, signed_usd, size, usd};
@@ -23,6 +25,7 @@ pub fn render(run: &RunResult) -> String {
         ),
         ("Liquidations", liquidations(run)),
         ("Others", others(run)),
+        ("The house", house::render(run)),
         ("Compute units", compute_units(run)),
         ("Books", books(run)),
         ("What cross margin saved", saved(run)),
@@ -389,6 +392,19 @@ mod tests {
             .push("I3 at step 9: longs 5, shorts 4".to_owned());
 
         assert!(render(&run).contains("FAILED I3 at step 9: longs 5, shorts 4"));
+    }
+
+    #[test]
+    fn the_house_says_none_where_nothing_happened() {
+        let mut run = sample::run_of(60);
+        let told = render(&run);
+        assert!(told.contains("group ins.") && told.contains("discount"));
+
+        run.house.takeovers.clear();
+        run.house.bankruptcies.clear();
+        let text = render(&run);
+        let house = text.split("\nThe house\n").nth(1).unwrap();
+        assert_eq!(house.matches("  none\n").count(), 2);
     }
 
     #[test]

@@ -32,6 +32,11 @@ impl Found {
     pub fn health(&self) -> i64 {
         self.assessment.maintenance.health().0
     }
+
+    /// Net asset value, atoms.
+    pub fn worth(&self) -> i64 {
+        self.assessment.net_asset_value.0
+    }
 }
 
 impl<'a> Chain<'a> {

@@ -8,12 +8,14 @@ use keel::errors::KeelError;
 use keel::events::Liquidated;
 use keel_risk::num::value_floor;
 use keel_risk::{
-    Amended, Atoms, Book, Legs, Lots, PositionLeg, Price, Shares, deposit_amount, maintenance,
+    Amended, Atoms, Book, Legs, Lots, PositionLeg, Price, Shares, borrow_amount, deposit_amount,
+    maintenance,
 };
 use keel_sdk::{Pubkey, Snapshot, instruction};
 use keel_state::{MarginView, Workspace};
 use keel_tests::{Asset, Failure, market};
 
+use crate::cast::Care;
 use crate::result::Invariants;
 use crate::simulation::chain::{Chain, Found};
 use crate::simulation::events;
@@ -39,8 +41,10 @@ pub struct Taken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leg {
     pub asset: Asset,
-    /// The deposit taken against the negative result of the closed position in `asset`.
+    /// The deposit taken against what is owed in `asset`.
     pub deposit: Option<Asset>,
+    /// Whether that is a borrow; else it is the negative result of a closed position.
+    pub borrowed: bool,
     /// What the account's health gains when the whole leg goes, atoms.
     gain: i64,
     whole: u64,
@@ -70,10 +74,18 @@ impl Keeper {
         self.compare(stage, step, invariants)?;
         let mut all = Vec::new();
         for account in found.iter().filter(|found| found.health() < 0) {
+            let due = match stage.care_of(&account.margin) {
+                Care::Keeper => true,
+                Care::Bidder => false,
+                Care::Late => account.worth() < 0,
+            };
+            if !due {
+                continue;
+            }
             let taken = relieve(stage, account.margin, step, invariants)?;
             all.extend(taken);
         }
-        unload(stage)?;
+        unload(stage, Closer::Keeper)?;
         Ok(all)
     }
 
@@ -154,6 +166,7 @@ fn legs(chain: &Chain<'_>, margin: Pubkey) -> anyhow::Result<Vec<Leg>> {
     }
     let mut legs: Vec<Leg> = positions(&snapshot, &view).collect();
     legs.extend(deposits(&snapshot, &view));
+    legs.extend(borrows(&snapshot, &view));
     legs.sort_by_key(|leg| (leg.deposit.is_some(), std::cmp::Reverse(leg.gain)));
     Ok(legs)
 }
@@ -180,6 +193,7 @@ fn positions(snapshot: &Snapshot<'_>, view: &MarginView<'_>) -> impl Iterator<It
         Some(Leg {
             asset: asset_at(terms.asset)?,
             deposit: None,
+            borrowed: false,
             gain: health(snapshot, &without).saturating_sub(before),
             whole: position.size.0.unsigned_abs(),
         })
@@ -225,12 +239,36 @@ fn deposits(snapshot: &Snapshot<'_>, view: &MarginView<'_>) -> Vec<Leg> {
         let each = owing.iter().map(|(asset, owed)| Leg {
             asset: *asset,
             deposit: Some(deposit),
+            borrowed: false,
             gain: lent.saturating_neg(),
             whole: owed.unsigned_abs().min(worth),
         });
         legs.extend(each.filter(|leg| leg.whole >= DUST));
     }
     legs
+}
+
+/// Every deposit against every borrow, native units of what was borrowed.
+fn borrows(snapshot: &Snapshot<'_>, view: &MarginView<'_>) -> Vec<Leg> {
+    let book = snapshot.view();
+    let held: Vec<_> = (0..view.balance_slots())
+        .filter_map(|slot| view.balance(slot))
+        .filter_map(|leg| Some((asset_at(book.rate(leg.rate).asset)?, leg)))
+        .collect();
+    let owed = held.iter().filter(|(_, leg)| leg.shares.0 < 0);
+    owed.flat_map(|(asset, owed)| {
+        let rate = book.rate(owed.rate);
+        let whole = borrow_amount(owed.shares, rate.borrow_index).0;
+        let deposits = held.iter().filter(|(_, leg)| leg.shares.0 > 0);
+        deposits.map(move |(deposit, _)| Leg {
+            asset: *asset,
+            deposit: Some(*deposit),
+            borrowed: true,
+            gain: 0,
+            whole: whole.unsigned_abs(),
+        })
+    })
+    .collect()
 }
 
 fn health<L: Legs>(snapshot: &Snapshot<'_>, legs: &L) -> i64 {
@@ -249,13 +287,19 @@ fn asset_at(index: u8) -> Option<Asset> {
 fn take(stage: &mut Stage, margin: Pubkey, leg: Leg) -> anyhow::Result<Option<Taken>> {
     let mut offer = leg.whole;
     for _ in 0..MAX_SIZES {
-        let sent =
-            stage
-                .world
-                .liquidate_with(&stage.keeper, margin, leg.asset, leg.deposit, offer.max(1));
+        let world = &mut stage.world;
+        let sent = match leg.deposit {
+            Some(deposit) if leg.borrowed => {
+                let target = world.borrow_leg(deposit, leg.asset);
+                world.take(&stage.keeper, margin, target, offer.max(1))
+            }
+            deposit => {
+                world.liquidate_with(&stage.keeper, margin, leg.asset, deposit, offer.max(1))
+            }
+        };
         match sent {
             Ok(sent) => {
-                let Some(event) = events::liquidated(&sent.logs) else {
+                let Some(event) = events::first(&sent.logs) else {
                     bail!("liquidate emitted no event");
                 };
                 return Ok(Some(Taken { margin, leg, event }));
@@ -280,21 +324,34 @@ fn other_leg_may_do(failure: &Failure) -> bool {
         KeelError::SizeBeyondEnd,
         // A jump that is not confirmed before the next tick: the keeper waits for it.
         KeelError::PriceUnfit,
+        // So does it after a silence, for a second print.
+        KeelError::TooFewPrints,
     ]
     .into_iter()
     .any(|error| is(failure, error))
 }
 
-fn is(failure: &Failure, error: KeelError) -> bool {
+pub fn is(failure: &Failure, error: KeelError) -> bool {
     failure.code == Some(u32::from(error))
 }
 
-/// Closes against the pool what the keeper holds. What the program refuses is left for the next
-/// step; any other failure ends the run.
-fn unload(stage: &mut Stage) -> anyhow::Result<()> {
-    let data = stage.world.data(&stage.keeper.margin);
+/// Whose positions are closed against the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closer {
+    Keeper,
+    Bidder,
+}
+
+/// Closes against the pool what the keeper or the bidder holds. What the program refuses is left for
+/// the next step; any other failure ends the run.
+pub fn unload(stage: &mut Stage, closer: Closer) -> anyhow::Result<()> {
+    let account = match closer {
+        Closer::Keeper => &stage.keeper,
+        Closer::Bidder => &stage.bidder,
+    };
+    let data = stage.world.data(&account.margin);
     let book = stage.world.book_data();
-    let snapshot = keel_sdk::Snapshot::new(&book, stage.world.vm.now())?;
+    let snapshot = Snapshot::new(&book, stage.world.vm.now())?;
     let view = snapshot.margin(&data)?;
     let held: Vec<(Asset, i64)> = Asset::TRADED
         .into_iter()
@@ -310,13 +367,12 @@ fn unload(stage: &mut Stage) -> anyhow::Result<()> {
     let assets: Vec<Asset> = held.iter().map(|(asset, _)| *asset).collect();
     let sizes: Vec<i64> = held.iter().map(|(_, size)| -size).collect();
     let world = &mut stage.world;
-    let keys = world.trade_keys(&stage.keeper, &assets);
+    let keys = world.trade_keys(account, &assets);
     let close = instruction::close_position(&world.keys, &keys, world.order(&sizes));
-    match world
-        .vm
-        .measure("close_position", close, &[&stage.keeper.key])
-    {
-        Err(failure) if failure.code.is_none() => Err(failure.into()),
-        _ => Ok(()),
+    match world.vm.measure("close_position", close, &[&account.key]) {
+        Ok(sent) => stage.income.add(&sent.logs),
+        Err(failure) if failure.code.is_none() => return Err(failure.into()),
+        Err(_) => {}
     }
+    Ok(())
 }

@@ -1,12 +1,17 @@
 //! A run: the compiled program in the VM, driven through its public instructions alone.
 //!
-//! `stage` sets the scene, `market` publishes prices, `keeper` liquidates, `ledger` checks the books
-//! from the accounts' bytes, `record` keeps what the reports need. `chain` reads accounts for all.
+//! `stage` sets the scene, `market` publishes prices, `keeper` liquidates, `house` does the rest
+//! (`accrual`, `liquidity`, `backstop`), `ledger` checks the books from the accounts' bytes, `record`
+//! keeps what the reports need. `chain` reads accounts for all.
 
+mod accrual;
+mod backstop;
 mod chain;
 mod events;
+mod house;
 mod keeper;
 mod ledger;
+mod liquidity;
 mod market;
 mod record;
 mod stage;
@@ -14,6 +19,7 @@ mod stage;
 use std::time::Instant;
 
 use anyhow::Context;
+use keel_sdk::Pubkey;
 use keel_tests::program_file;
 
 use crate::cli::Options;
@@ -22,6 +28,7 @@ use crate::progress::Progress;
 use crate::result::{Invariants, RunResult};
 
 use chain::Chain;
+use house::Keeping;
 use keeper::Keeper;
 use ledger::Ledger;
 use record::Record;
@@ -55,6 +62,7 @@ pub fn run(
     let mut keeper = Keeper::new(&stage);
     let mut ledger = Ledger::default();
     let mut record = Record::new(&stage)?;
+    let mut keeping = Keeping::new(&stage)?;
 
     stage.open_all()?;
     for (step, tick) in path.ticks.iter().enumerate() {
@@ -62,10 +70,14 @@ pub fn run(
             market::publish(&mut stage.world, tick, path.ticks.get(step + 1))
                 .with_context(|| format!("prices of step {step}"))?;
         }
+        let invariants = &mut ledger.invariants;
+        keeping.open(&mut stage, tick, step, invariants)?;
         let chain = Chain::of(&stage.world);
         let found = record.sample(&chain, &stage, tick)?;
-        let taken = keeper.act(&mut stage, &found, step, &mut ledger.invariants)?;
+        let taken = keeper.act(&mut stage, &found, step, invariants)?;
         record.liquidations(&stage, tick, &taken);
+        let name = |margin: &Pubkey| record.name_of(margin);
+        keeping.close(&mut stage, (&found, &name), (tick, step), invariants)?;
 
         ledger.check(&mut stage, step)?;
         if step % CONSERVATION_EVERY == 0 || step + 1 == path.ticks.len() {
@@ -74,7 +86,7 @@ pub fn run(
         progress.step(step, &record.state());
     }
 
-    let mut result = record.finish(&stage, ledger, &path)?;
+    let mut result = record.finish(&stage, (ledger, keeping), &path)?;
     result.seed = options.seed;
     result.program_bytes = program_bytes;
     result.seconds = started.elapsed().as_secs_f64();

@@ -1,31 +1,40 @@
 //! What happened, kept for the reports.
 
+use anyhow::Context;
 use keel_sdk::{Pubkey, decode};
 use keel_state::Pool;
 
-use crate::cast::LIQUIDATOR;
+use crate::cast::{LIQUIDATOR, Trader};
 use crate::path::{PricePath, Symbol, Tick};
 use crate::result::{
     Liquidation, LiquidatorResult, PoolResult, PriceSeries, RunResult, SCHEMA, Saved, TraderResult,
     TraderSeries, UnitStats,
 };
 use crate::simulation::chain::{Chain, Found, usd};
+use crate::simulation::house::Keeping;
 use crate::simulation::keeper::Taken;
 use crate::simulation::ledger::Ledger;
 use crate::simulation::market::quote;
-use crate::simulation::stage::{Pair, Seat, Stage};
+use crate::simulation::stage::{Seat, Stage};
 
-/// A trader or a twin with the accounts that are his.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Cross,
+    Twin,
+    Member,
+}
+
+/// A trader, a twin or a member with the accounts that are his.
 #[derive(Debug)]
 struct Person {
     margins: Vec<Pubkey>,
-    isolated: bool,
+    role: Role,
     result: TraderResult,
 }
 
 #[derive(Debug)]
 pub struct Record {
-    /// Trader, twin, trader, twin.
+    /// Trader, twin, trader, twin; then the members.
     people: Vec<Person>,
     liquidations: Vec<Liquidation>,
     times: Vec<i64>,
@@ -40,9 +49,13 @@ impl Record {
         let chain = Chain::of(&stage.world);
         let mut people = Vec::new();
         for pair in &stage.pairs {
-            for isolated in [false, true] {
-                people.push(person(&chain, pair, isolated)?);
-            }
+            let twin: Vec<&Seat> = pair.twin.iter().collect();
+            people.push(person(&chain, pair.trader, &[&pair.cross], Role::Cross)?);
+            people.push(person(&chain, pair.trader, &twin, Role::Twin)?);
+        }
+        for member in &stage.members {
+            let trader = &member.member.trader;
+            people.push(person(&chain, trader, &[&member.seat], Role::Member)?);
         }
         let prices = Symbol::ALL.map(|symbol| PriceSeries {
             symbol: symbol.name().to_owned(),
@@ -108,7 +121,7 @@ impl Record {
             self.liquidations.push(Liquidation {
                 time: tick.time,
                 trader: person.result.name.clone(),
-                isolated: person.isolated,
+                isolated: person.role == Role::Twin,
                 market,
                 size,
                 price,
@@ -116,6 +129,12 @@ impl Record {
                 liquidator: LIQUIDATOR.0.to_owned(),
             });
         }
+    }
+
+    /// Whose account it is.
+    pub fn name_of(&self, margin: &Pubkey) -> String {
+        let owner = self.people.iter().find(|p| p.margins.contains(margin));
+        owner.map_or_else(|| margin.to_string(), |owner| owner.result.name.clone())
     }
 
     /// A few words for the progress bar.
@@ -128,7 +147,7 @@ impl Record {
     pub fn finish(
         mut self,
         stage: &Stage,
-        ledger: Ledger,
+        (ledger, keeping): (Ledger, Keeping),
         path: &PricePath,
     ) -> anyhow::Result<RunResult> {
         let chain = Chain::of(&stage.world);
@@ -142,11 +161,14 @@ impl Record {
             final_equity: equity(&chain, stage.keeper.margin)?,
             liquidations: self.liquidations.len(),
         };
-        let (twins, traders): (Vec<Person>, Vec<Person>) =
-            self.people.into_iter().partition(|person| person.isolated);
-        let results = |people: Vec<Person>| people.into_iter().map(|p| p.result).collect();
-        let (traders, isolated_twins): (Vec<TraderResult>, Vec<TraderResult>) =
-            (results(traders), results(twins));
+        let last = path.ticks.last().context("the price path is empty")?;
+        let (mut house, bidder) = keeping.finish(stage, last)?;
+        let results = |role: Role| -> Vec<TraderResult> {
+            let people = self.people.iter().filter(|person| person.role == role);
+            people.map(|person| person.result.clone()).collect()
+        };
+        let (traders, isolated_twins) = (results(Role::Cross), results(Role::Twin));
+        house.members = results(Role::Member);
         let units = stage.world.vm.units.iter();
         Ok(RunResult {
             schema: SCHEMA,
@@ -161,8 +183,9 @@ impl Record {
             traders,
             isolated_twins,
             liquidations: self.liquidations,
-            liquidators: vec![keeper],
+            liquidators: vec![keeper, bidder],
             pool: self.pool,
+            house,
             compute_units: units
                 .filter_map(|(name, all)| Some(((*name).to_owned(), UnitStats::of(all)?)))
                 .collect(),
@@ -187,22 +210,20 @@ impl Person {
     }
 }
 
-fn person(chain: &Chain<'_>, pair: &Pair, isolated: bool) -> anyhow::Result<Person> {
-    let seats: &[Seat] = if isolated {
-        &pair.twin
-    } else {
-        std::slice::from_ref(&pair.cross)
-    };
+fn person(
+    chain: &Chain<'_>,
+    trader: &Trader,
+    seats: &[&Seat],
+    role: Role,
+) -> anyhow::Result<Person> {
     let margins: Vec<Pubkey> = seats.iter().map(|seat| seat.account.margin).collect();
     let found = find_all(chain, &margins)?;
-    let trader = pair.trader;
     Ok(Person {
-        isolated,
+        role,
         result: TraderResult {
-            name: if isolated {
-                trader.twin_name()
-            } else {
-                trader.name.to_owned()
+            name: match role {
+                Role::Twin => trader.twin_name(),
+                Role::Cross | Role::Member => trader.name.to_owned(),
             },
             kind: trader.kind.to_owned(),
             story: trader.story.to_owned(),
@@ -243,6 +264,14 @@ fn pool_shares(chain: &Chain<'_>, stage: &Stage) -> anyhow::Result<f64> {
 /// Market, size in the asset and price of what was taken.
 fn taken_leg(stage: &Stage, tick: &Tick, taken: &Taken) -> (String, f64, f64) {
     let event = &taken.event;
+    if taken.leg.borrowed {
+        let asset = taken.leg.asset;
+        return (
+            format!("{} borrow", asset.symbol()),
+            event.size as f64 / 10f64.powi(i32::from(asset.decimals())),
+            quote(tick, asset).usd(),
+        );
+    }
     if let Some(deposit) = taken.leg.deposit {
         let price = quote(tick, deposit).usd();
         return (

@@ -91,6 +91,8 @@ errors! {
         MissingLedger = "a bank or market that this changes was not passed: add it",
         PremiumTooSteep = "the premium at the cap would leave exits too little slip: list a larger skew_scale",
         WrongReferrer = "not the margin account's referrer: pass his account, or none",
+        WrongBackstopPool = "not the pool that takes the market's legs: pass the one that it names",
+        OneLedgerAtATime = "one market or one bank is resolved per call: leave the other out",
     }
     merits {
         PriceNotPositive = "the price is not positive",
@@ -167,6 +169,10 @@ errors! {
         RedemptionsStopped = "the pool is below Maintenance: redeem when it is not",
         BelowMinAmount = "less would come out than the request accepts: cancel it, or wait",
         PoolTakesIt = "the pool takes this close: use close_position",
+        AuctionRunning = "the account's auction is still running: bid, or wait for its ten live minutes",
+        NotBankrupt = "the account has something left that can be taken, or lacks nothing: liquidate it first",
+        NothingMissing = "nothing is missing in this market or bank: name another",
+        LendersFirst = "the account still owes lenders, who come first: resolve its borrows' banks",
     }
 }
 

@@ -410,3 +410,65 @@ pub struct TookOver {
     pub requirement_before: i64,
     pub requirement_after: i64,
 }
+
+/// What nobody bid for went to the pool or was closed against the other side; or a pool's own leg was.
+#[event]
+pub struct Deleveraged {
+    pub account: Pubkey,
+    pub market: Pubkey,
+    pub account_seq: u64,
+    /// 0: the pool took it; 1: the other side; 2: the other side, of a pool's own account.
+    pub kind: u8,
+    pub size: i64,
+    pub net_asset_value: i64,
+    /// What the account's quote changed by, its carry's included.
+    pub quote_change: i64,
+    /// To the pool, and to the market's insurance; 0 against the other side.
+    pub penalty_pool: i64,
+    pub penalty_insurance: i64,
+    /// The side opposite to the account's, as it is now: keep with 40 fractional bits.
+    pub opposite_keep: u64,
+    pub opposite_epoch: u32,
+    pub price: u64,
+    pub price_age_s: u32,
+    pub health_before: i64,
+    pub health_after: i64,
+}
+
+/// A pool took lots that rounding of deleveragings had left over.
+#[event]
+pub struct StraysTaken {
+    pub pool: Pubkey,
+    pub market: Pubkey,
+    /// Lots of the long and of the short side, and the quote that came with them.
+    pub long: i64,
+    pub short: i64,
+    pub quote: i64,
+}
+
+/// One market's or one bank's part of a bankruptcy: what it lacked and who paid. Atoms of the quote, or
+/// native units of the bank's token.
+#[event]
+pub struct BankruptcyResolved {
+    pub account: Pubkey,
+    /// The market or the bank.
+    pub ledger: Pubkey,
+    pub account_seq: u64,
+    /// 0: a market; 1: a bank.
+    pub kind: u8,
+    /// E before.
+    pub net_asset_value: i64,
+    pub deficit: u64,
+    /// By the market's insurance, and by the group's or the bank's.
+    pub from_market: u64,
+    pub from_insurance: u64,
+    /// By the other side's positions, or by the depositors.
+    pub from_holders: u64,
+    /// Left as a debt of the market's insurance.
+    pub owed: u64,
+    /// Lots and tokens too small to take: to the strays, and to the bank's insurance.
+    pub dust: i64,
+    pub swept: u64,
+    /// What is still missing in other markets and banks, atoms.
+    pub missing: u64,
+}

@@ -217,6 +217,21 @@ pub mod keel {
         take_over::handler(ctx, args)
     }
 
+    /// Gives what nobody bid for to the pool, or closes it against the other side of the market.
+    pub fn deleverage(ctx: Context<Deleverage>, max_size: u64) -> Result<()> {
+        deleverage::handler(ctx, max_size)
+    }
+
+    /// Gives the market's pool the lots that deleveraging's rounding left without a holder.
+    pub fn take_strays(ctx: Context<TakeStrays>) -> Result<()> {
+        take_strays::handler(ctx)
+    }
+
+    /// Spreads one market's or one bank's part of what a bankrupt account lacks.
+    pub fn resolve_bankruptcy(ctx: Context<ResolveBankruptcy>) -> Result<()> {
+        resolve_bankruptcy::handler(ctx)
+    }
+
     /// Returns an account's margin report.
     pub fn view_margin(ctx: Context<ViewMargin>, first_asset: u8) -> Result<()> {
         view_margin::handler(ctx, first_asset)

@@ -127,7 +127,10 @@ fn dearest(
 ) -> anyhow::Result<u64> {
     let mut most = None;
     for step in steps {
-        if let Ok(sent) = stage.vm.simulate(&[step.clone()], &[&stage.liquidator.key]) {
+        if let Ok(sent) = stage
+            .vm
+            .simulate(std::slice::from_ref(&step), &[&stage.liquidator.key])
+        {
             stage.note_size(name, &step);
             most = most.max(Some(sent.units));
         }

@@ -5,6 +5,7 @@
 
 pub(crate) mod accounts;
 mod auction;
+mod backstop;
 mod cash;
 mod delegation;
 mod engine;
@@ -17,6 +18,7 @@ mod shape;
 mod sizes;
 mod stage;
 mod trade;
+mod trading;
 
 use std::collections::BTreeMap;
 
@@ -68,6 +70,7 @@ pub fn measure() -> anyhow::Result<Figures> {
     liquidity::measure(&mut figures, &mut typical)?;
     trade::measure(&mut figures, &mut typical)?;
     delegation::measure(&mut figures, &mut typical)?;
+    trading::measure(&mut figures, &mut typical)?;
 
     let mut linear = Stage::build(LINEAR)?;
     listing::measure(&mut figures, &mut linear)?;
@@ -77,6 +80,7 @@ pub fn measure() -> anyhow::Result<Figures> {
     delegation::measure(&mut figures, &mut linear)?;
     money::measure(&mut figures, &mut linear)?;
     money::measure_refusals(&mut figures, &mut linear)?;
+    trading::measure(&mut figures, &mut linear)?;
     cash::measure_refusals(&mut figures, &mut linear)?;
     liquidity::measure_refusals(&mut figures, &mut linear)?;
     trade::measure_refusals(&mut figures, &mut linear)?;
@@ -93,6 +97,7 @@ pub fn measure() -> anyhow::Result<Figures> {
     let mut stressed = Stage::build(LINEAR)?;
     trade::measure_stressed(&mut figures, &mut stressed)?;
     auction::measure(&mut figures)?;
+    backstop::measure(&mut figures)?;
     risk::measure(&mut figures)?;
     Ok(figures)
 }

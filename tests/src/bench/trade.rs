@@ -226,7 +226,9 @@ pub fn measure_stressed(figures: &mut Figures, stage: &mut Stage) -> anyhow::Res
     Ok(())
 }
 
-fn header_and_positions(data: &[u8]) -> anyhow::Result<(&MarginAccount, &[keel_state::Position])> {
+pub fn header_and_positions(
+    data: &[u8],
+) -> anyhow::Result<(&MarginAccount, &[keel_state::Position])> {
     let header = decode::account::<MarginAccount>(data);
     let header = header.map_err(|error| anyhow::anyhow!("{error}"))?;
     let positions = decode::positions(header, data);

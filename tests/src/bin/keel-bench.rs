@@ -25,6 +25,7 @@ Shapes (an instruction has those that make sense for it):
   wide_ranges     linear, with margin ranges so wide that all 16 scenarios are scanned
   further_leg     what a second leg adds to an order of one
   eight_legs      an order of eight legs
+  referred        open_position that pays a referrer
   below_initial   a closing order of an account below Initial, judged before and after
   by_delegate     an order that a delegate signs
   referred        an isolated account that somebody referred

@@ -464,7 +464,7 @@ fn trading_refuses_every_wrong_account() {
             ],
             signers: signers(),
             allowed: vec![
-                (5, "of another market", another),
+                (6, "of another market", another),
                 (7, "of another market", another),
             ],
         },

@@ -310,7 +310,11 @@ fn crowded_assets_ask_for_more_initial() {
     assert!((2_250_000..=2_250_002).contains(&effective), "{effective}");
     let after = world.report(trader.margin).expect("a report");
     assert!(after.health_initial() < before.health_initial());
-    assert_eq!(after.health_maintenance(), before.health_maintenance());
+    // But for the funding of the moment.
+    let moved = after
+        .health_maintenance()
+        .abs_diff(before.health_maintenance());
+    assert!(moved <= 2, "{moved}");
     world.close(&trader, Asset::Sol, -100_000).expect("close");
     world.accrue(&[], &[Asset::Sol]).expect("accrue");
     assert_eq!(factor(&world), (0, 1_000_000, 1_500_000));

@@ -100,7 +100,10 @@ fn the_penalty_rises_with_the_auction() {
     let start = start.expect("a book");
     let at = |ppm: i64| 1_290 * ppm;
     assert_eq!(penalty_after(0), at(start));
-    assert_eq!(penalty_after(PENALTY_PERIOD_S / 2), at((start + 50_000) / 2));
+    assert_eq!(
+        penalty_after(PENALTY_PERIOD_S / 2),
+        at((start + 50_000) / 2)
+    );
     assert_eq!(penalty_after(PENALTY_PERIOD_S), at(50_000));
     assert_eq!(penalty_after(2 * PENALTY_PERIOD_S), at(50_000));
 }
@@ -177,11 +180,11 @@ fn assets_that_are_not_held_owe_no_prints() {
         post(&mut world, Asset::Sol, 129.0);
         world.relay(&[Asset::Sol]).expect("a print");
     }
-    let seen = world.with_book(|book| {
-        Asset::ALL.map(|asset| book.prints_of(asset as u8).0)
-    });
+    let seen = world.with_book(|book| Asset::ALL.map(|asset| book.prints_of(asset as u8).0));
     assert_eq!(seen, Some([0, 2, 0, 0]));
-    world.set_clock(trader.margin, &[], &[]).expect("two of SOL");
+    world
+        .set_clock(trader.margin, &[], &[])
+        .expect("two of SOL");
 }
 
 fn post(world: &mut World, asset: Asset, usd: f64) {
@@ -292,10 +295,7 @@ fn paid(world: &mut World, bidder: &Trader, of: &Trader, share: u32) -> i64 {
     world
         .take_over(bidder, of.margin, share, &[], &[])
         .expect("a bid");
-    let (lost, won) = (
-        before.0 - world.value(of),
-        world.value(bidder) - before.1,
-    );
+    let (lost, won) = (before.0 - world.value(of), world.value(bidder) - before.1);
     assert!((lost - won).abs() <= 4, "{lost} {won}");
     let worth = before.0 * i64::from(share) / 1_000_000;
     let rate = (worth - won) * 1_000_000 / worth;
@@ -342,7 +342,10 @@ fn a_deficit_stops_what_it_may_fall_on_for_two_hours_once() {
     let markets = [Asset::Btc, Asset::Eth];
     let halts = |world: &World| {
         let of_banks = banks.map(|asset| world.bank(asset).halted_until);
-        (of_banks, markets.map(|asset| world.market(asset).halted_until))
+        (
+            of_banks,
+            markets.map(|asset| world.market(asset).halted_until),
+        )
     };
     world
         .set_clock(trader.margin, &banks, &markets)

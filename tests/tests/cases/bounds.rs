@@ -117,13 +117,25 @@ fn every_other_bound_is_checked() {
     let mut world = World::new().expect("a world");
     let out = KeelError::ParameterOutOfRange;
 
-    let banks: [fn(&mut BankArgs); 6] = [
+    let banks: [fn(&mut BankArgs); 18] = [
         |a| a.init_asset_weight = a.maint_asset_weight + 1,
         |a| a.maint_asset_weight = 1_000_001,
         |a| a.maint_liab_weight = 999_999,
         |a| a.maint_liab_weight = a.init_liab_weight + 1,
         |a| a.init_liab_weight = 5_000_001,
         |a| a.deposit_cap = 1 << 62,
+        |a| a.borrow_cap = 1 << 62,
+        |a| a.outflow_floor = 1 << 62,
+        |a| a.weight_scale_start = 1 << 62,
+        |a| a.curve_utilisation[0] = 0,
+        |a| a.curve_utilisation[1] = a.curve_utilisation[0] - 1,
+        |a| a.curve_utilisation[1] = 1_000_000,
+        |a| a.curve_rate[0] = a.curve_rate[1] + 1,
+        |a| a.curve_rate[1] = a.curve_rate[2] + 1,
+        |a| a.curve_rate[2] = 10_000_001,
+        |a| a.insurance_fee = 500_001,
+        |a| a.outflow_share = 9_999,
+        |a| a.outflow_share = 300_001,
     ];
     let token = world.mint(500, 9);
     for change in banks {
@@ -132,7 +144,7 @@ fn every_other_bound_is_checked() {
         expect_error(world.list_bank(token, args), out);
     }
 
-    let markets: [fn(&mut MarketArgs); 8] = [
+    let markets: [fn(&mut MarketArgs); 15] = [
         |a| a.open_interest_cap = 1 << 31,
         |a| a.min_size = 0,
         |a| a.min_size = 1 << 31,
@@ -141,6 +153,13 @@ fn every_other_bound_is_checked() {
         |a| a.conf_share = 5_000_001,
         |a| a.max_age_fill_s = 1,
         |a| a.max_age_fill_s = 61,
+        |a| a.skew_scale = (1 << 40) + 1,
+        |a| a.funding_velocity = 1_000_000_001,
+        |a| a.max_funding = 120_001,
+        |a| a.maker_fee = a.taker_fee + 1,
+        |a| a.referral_share = 500_001,
+        |a| a.age_share = 10_000_001,
+        |a| a.insurance_multiple = 1_001,
     ];
     for change in markets {
         let mut args = world.market_args(3, AssetChoice::Listed(1));

@@ -11,20 +11,14 @@ const USD: i64 = 1_000_000;
 
 /// The pool long 140,000 lots of SOL ($21,000), `short` short 170,000, `long` long 30,000; the pool has
 /// lost all but what Maintenance asks of it and a dollar.
-struct Stage {
-    world: World,
-    long: Trader,
-    short: Trader,
-}
-
-fn poor_pool() -> Stage {
+pub fn poor_pool() -> (World, Trader, Trader) {
     let mut world = standard(|_| {});
     let short = world.trader_with(100_000).expect("a trader");
     let long = world.trader_with(100_000).expect("a trader");
     world.open(&short, Asset::Sol, -170_000).expect("short");
     world.open(&long, Asset::Sol, 30_000).expect("long");
     impoverish(&mut world, &short, 0);
-    Stage { world, long, short }
+    (world, long, short)
 }
 
 /// The trader's position `slot` gains what leaves the pool a dollar above Maintenance.
@@ -44,11 +38,7 @@ fn sol(world: &World, trader: &Trader) -> (i64, i64) {
 /// worth what they were; skew, open interest and the published copy agree, and the books balance.
 #[test]
 fn an_exit_closes_what_the_pool_cannot_take() {
-    let Stage {
-        mut world,
-        long,
-        short,
-    } = poor_pool();
+    let (mut world, long, short) = poor_pool();
     let (held, paid) = sol(&world, &long);
     assert_eq!(held, 30_000);
     expect_error(
@@ -133,9 +123,7 @@ fn what_the_pool_takes_is_no_exit() {
 /// Limit price, last second, sequence, owner and position bind an exit as they do a close.
 #[test]
 fn an_exit_keeps_to_what_was_asked() {
-    let Stage {
-        mut world, long, ..
-    } = poor_pool();
+    let (mut world, long, _) = poor_pool();
     let exit = world.exit_instruction(&long, Asset::Sol, -30_000);
     let asked = |world: &World, change: fn(&mut keel_sdk::ExitArgs, &World)| {
         let mut args = keel_sdk::ExitArgs {
@@ -181,9 +169,7 @@ fn an_exit_keeps_to_what_was_asked() {
 /// 8.5: with one lot on the other side nothing can be closed against it.
 #[test]
 fn an_exit_needs_another_side() {
-    let Stage {
-        mut world, long, ..
-    } = poor_pool();
+    let (mut world, long, _) = poor_pool();
     world.edit_market(Asset::Sol, |market| market.open_interest_short = 1);
     expect_error(
         world.exit(&long, Asset::Sol, -30_000),
@@ -207,9 +193,7 @@ fn an_order_that_finds_maintenance_stops_the_auction() {
     world.close(&trader, Asset::Sol, -1_000).expect("close");
     assert_eq!(started(&world), 0);
 
-    let Stage {
-        mut world, long, ..
-    } = poor_pool();
+    let (mut world, long, _) = poor_pool();
     world.edit_margin(long.margin, |account| account.liquidation_started = 5);
     world.exit(&long, Asset::Sol, -30_000).expect("exit");
     assert_eq!(world.margin(long.margin).liquidation_started, 0);

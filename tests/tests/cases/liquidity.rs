@@ -25,9 +25,13 @@ fn waiting() -> World {
     .expect("a world")
 }
 
-/// A world in which requests are executable at once.
+/// A world in which requests are executable at once, and the quote's bank lets everything out.
 fn quick() -> World {
-    World::with(|config| config.pool.cooldown_out_s = 0).expect("a world")
+    World::with(|config| {
+        config.pool.cooldown_out_s = 0;
+        config.tokens[0].lending.outflow_floor = 1 << 50;
+    })
+    .expect("a world")
 }
 
 /// A provider who is in with so many USDC.
@@ -463,6 +467,64 @@ fn redemptions_beyond_the_pools_initial_are_paid_pro_rata() {
     balanced(&mut world);
 }
 
+/// 7.5: redemptions leave through the quote bank's bucket, as withdrawals do, and take none of what is
+/// kept for small ones; what it does not let out waits.
+#[test]
+fn redemptions_leave_through_the_quote_banks_bucket() {
+    let mut world = World::with(|config| config.pool.cooldown_out_s = 0).expect("a world");
+    let key = provider(&mut world, 3_000_000);
+    let lender = world.trader_with(20_000).expect("a trader");
+    // Nine tenths of the million that a young bank lets out in a day, and of what came in since.
+    redeem_all(&mut world, &key).expect("in part");
+    let first = usdc(&world, &key);
+    assert_eq!(first, 900_000 * USD);
+    world.execute_redeem(key.pubkey()).expect("nothing");
+    assert_eq!(usdc(&world, &key), first);
+    // A small withdrawal has its own part.
+    world
+        .withdraw(&lender, Asset::Usdc, 10_000 * USD)
+        .expect("the last tenth");
+    expect_error(
+        world.withdraw(&lender, Asset::Usdc, 1),
+        KeelError::OutflowCap,
+    );
+
+    world.vm.pass(43_200);
+    world.execute_redeem(key.pubkey()).expect("half of it");
+    assert_eq!(usdc(&world, &key), first + 450_000 * USD);
+    balanced(&mut world);
+}
+
+/// 7.5, 10.4: what is provided makes room in the bucket that redemptions have filled.
+#[test]
+fn what_is_provided_makes_room() {
+    let mut world = World::with(|config| config.pool.cooldown_out_s = 0).expect("a world");
+    let key = provider(&mut world, 3_000_000);
+    redeem_all(&mut world, &key).expect("in part");
+    let first = usdc(&world, &key);
+    provider(&mut world, 100_000);
+    world.execute_redeem(key.pubkey()).expect("what came in");
+    assert_eq!(usdc(&world, &key), first + 100_000 * USD);
+}
+
+/// 8.6: while a deficit of the quote's bank waits to be resolved nothing leaves it, and everyone keeps
+/// his place.
+#[test]
+fn a_halted_bank_pays_no_redemption() {
+    let mut world = quick();
+    let key = provider(&mut world, 1_000);
+    world.request_redeem(&key, 100 * USD, 0).expect("ask");
+    let bank = address::bank(&world.keys.group, &world.token(Asset::Usdc).mint);
+    let until = world.vm.now() + 7_200;
+    let at = 8 + core::mem::offset_of!(keel_state::Bank, halted_until);
+    world.patch(bank, at, &until.to_le_bytes());
+    world.execute_redeem(key.pubkey()).expect("keeps its place");
+    assert_eq!(usdc(&world, &key), 0);
+    world.vm.pass(7_200);
+    world.execute_redeem(key.pubkey()).expect("execute");
+    assert_eq!(usdc(&world, &key), 100 * USD);
+}
+
 /// 10.3: a pool below Maintenance redeems nothing, at whatever price.
 #[test]
 fn redemptions_stop_below_maintenance() {
@@ -571,6 +633,14 @@ fn a_quote_that_charges_for_transfers_is_credited_as_it_arrives() {
     let mut world = World::with(|config| {
         config.pool.cooldown_out_s = 0;
         config.tokens[0].token.program = token_2022::ID;
+        // What the operator pays in for insurance would arrive short.
+        for market in &mut config.markets {
+            market.insurance = 0;
+        }
+        config.tokens[0].insurance = 0;
+        for market in &mut config.markets {
+            market.insurance = 0;
+        }
     })
     .expect("a world");
     let key = world.provider(100);

@@ -105,9 +105,6 @@ fn mutations_of_money() {
     let (ours, theirs) = (stage.world.keys, stage.other);
     let (owner, friend) = (&stage.owner, &stage.friend);
     let any_bank = "another bank of the group: his own account in it moves";
-    let any_market = "another market of the group: his own quote in it moves";
-    let own = "the signer may use any of his token accounts";
-    let anyone = "tokens may be sent to any account of the mint";
     let sub = "the other account of the same owner";
     let cases = vec![
         Case {
@@ -139,6 +136,19 @@ fn mutations_of_money() {
                 (2, "of a sub-account", sub),
             ],
         },
+    ];
+    judge_all(&mut stage.world, cases);
+}
+
+#[test]
+fn mutations_of_borrows_and_insurance() {
+    let mut stage = stage();
+    let (ours, theirs) = (stage.world.keys, stage.other);
+    let (owner, friend) = (&stage.owner, &stage.friend);
+    let any_market = "another market of the group: his own quote in it moves";
+    let own = "the signer may use any of his token accounts";
+    let anyone = "tokens may be sent to any account of the mint";
+    let cases = vec![
         Case {
             name: "borrow",
             base: stage.borrow(&ours, owner, Asset::Usdc),

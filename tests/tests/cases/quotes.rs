@@ -177,16 +177,63 @@ fn exposure_does_not_grow_on_funding_an_hour_old() {
         .open(&trader, Asset::Btc, 1_000)
         .expect("no skew there");
     world.close(&trader, Asset::Sol, -1_000).expect("an exit");
-    let now = world.vm.now();
-    world.edit_market(Asset::Sol, |market| market.last_accrual = now - 3_600);
+    world.accrue(&[], &[Asset::Sol]).expect("accrued");
     world.open(&trader, Asset::Sol, 1_000).expect("an hour");
+}
+
+/// 7.2: hour by hour the crowded side pays, by its lots, what the other side gets; who closes has paid
+/// it, whoever else closes too, and an hour's accrual keeps the market open.
+#[test]
+fn funding_flows_over_hours_to_who_trades() {
+    let mut world = standard(|_| {});
+    let (long, short) = (rich(&mut world), rich(&mut world));
+    world.open(&long, Asset::Sol, 8_000_000).expect("long");
+    world.open(&short, Asset::Sol, -2_000_000).expect("short");
+    let pool = world.pool_margin();
+    let accounts = [long.margin, short.margin, pool];
+    let worth = |world: &mut World| accounts.map(|margin| world.worth(margin).expect("worth"));
+    let mut before = worth(&mut world);
+    let mut steps = vec![];
+    for _ in 0..3 {
+        for _ in 0..60 {
+            world.vm.pass(60);
+            world.set_prices(PRICES).expect("prices");
+        }
+        world.accrue_all().expect("accrued");
+        let after = worth(&mut world);
+        let [paid, got, pools] = [0, 1, 2].map(|who| after[who] - before[who]);
+        assert!(paid < 0 && got > 0 && pools > 0, "{paid} {got} {pools}");
+        // To the atoms that floors keep.
+        assert!(
+            (-3..=0).contains(&(paid + got + pools)),
+            "{paid} {got} {pools}"
+        );
+        assert!((paid / 4 + got).abs() <= 1, "{paid} {got}");
+        steps.push(paid);
+        before = after;
+    }
+    // The rate itself rises while the skew stands: 1, 3, 5 halves of an hour's.
+    assert!(steps[1] < 2 * steps[0] && steps[2] < steps[1], "{steps:?}");
+    world
+        .open(&short, Asset::Sol, -1_000)
+        .expect("an hour is young");
+    world.close(&long, Asset::Sol, -8_000_000).expect("closed");
+    world.close(&short, Asset::Sol, 2_001_000).expect("closed");
+    assert_eq!(world.market(Asset::Sol).skew, 0);
+    assert_eq!(world.conservation().expect("conservation").1, 0);
+    check_books(&world, &[&long, &short]);
 }
 
 /// 8.6, 3.4: a market without insurance does not open where a multiple of it is the limit; with $2,000
 /// fifty times that.
 #[test]
 fn a_market_grows_to_fifty_times_its_insurance() {
-    let mut world = standard(|config| config.markets[0].insurance_multiple = 50);
+    let mut world = standard(|config| {
+        (
+            config.markets[0].insurance_multiple,
+            config.markets[0].insurance,
+        ) = (50, 0);
+    });
     let trader = rich(&mut world);
     expect_error(
         world.open(&trader, Asset::Sol, 1_000),

@@ -105,10 +105,7 @@ fn a_ledger_that_changes_must_be_passed() {
     let others = [world.market(Asset::Btc), world.market(Asset::Eth)];
     let idle = [Asset::Btc, Asset::Sol, Asset::Eth];
     bid(&mut world, &[Asset::Eth, Asset::Sol], &idle).expect("with it");
-    assert_eq!(
-        world.market(Asset::Sol).open_interest_long,
-        longs - 15_000
-    );
+    assert_eq!(world.market(Asset::Sol).open_interest_long, longs - 15_000);
     assert_eq!(
         bytemuck::bytes_of(&world.market(Asset::Btc)),
         bytemuck::bytes_of(&others[0])
@@ -315,9 +312,8 @@ fn insurance_pays_a_quarter_a_day() {
     let missing = (-world.value(&long)).unsigned_abs();
     // A quarter of it covers three fifths of what is missing.
     world.set_insurance(Asset::Usdc, missing * 12 / 5);
-    let bid = |world: &mut World, share| {
-        world.take_over(&short, long.margin, share, &[], &[Asset::Sol])
-    };
+    let bid =
+        |world: &mut World, share| world.take_over(&short, long.margin, share, &[], &[Asset::Sol]);
     expect_error(bid(&mut world, 700_000), KeelError::InsuranceCap);
     bid(&mut world, 500_000).expect("a half");
     expect_error(bid(&mut world, 400_000), KeelError::InsuranceCap);
@@ -346,7 +342,12 @@ fn the_premium_rises_until_somebody_bids() {
         world
             .live([1.0, 118.0, 64_000.0, 3_400.0], live_s)
             .expect("prices");
-        let requirement = world.assess(&long.margin).expect("health").maintenance.requirement.0;
+        let requirement = world
+            .assess(&long.margin)
+            .expect("health")
+            .maintenance
+            .requirement
+            .0;
         let before = world.value(&bidder);
         world
             .take_over(&bidder, long.margin, 100_000, &[], &[])
@@ -368,7 +369,10 @@ fn bids_by_turns_gain_nothing() {
     let both = world.value(&trader) + world.value(&bidder);
     for share in [1, 7, 333, 12_345, 50_000] {
         let by = world.value(&bidder);
-        if world.take_over(&bidder, trader.margin, share, &[], &[]).is_err() {
+        if world
+            .take_over(&bidder, trader.margin, share, &[], &[])
+            .is_err()
+        {
             // Too small a share moves nothing that raises health.
             continue;
         }

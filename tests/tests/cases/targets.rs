@@ -94,7 +94,10 @@ fn a_hedge_goes_in_equal_shares_and_its_books_balance() {
         let rows = [&trader, &liquidator].map(|side| world.row(&side.margin));
         [0, SECOND].map(|index| {
             let of = |row: &keel_tests::AccountRow| row.position(index);
-            (of(&rows[0]).0 + of(&rows[1]).0, of(&rows[0]).1 + of(&rows[1]).1)
+            (
+                of(&rows[0]).0 + of(&rows[1]).0,
+                of(&rows[0]).1 + of(&rows[1]).1,
+            )
         })
     };
     let before = sums(&world);
@@ -328,7 +331,9 @@ fn a_closed_losing_position_can_be_liquidated() {
         .expect("four ETH");
     world.open(&trader, Asset::Sol, 200_000).expect("open");
     reprice(&mut world, [1.0, 112.0, 64_000.0, 3_400.0]);
-    world.close(&trader, Asset::Sol, -200_000).expect("he closes");
+    world
+        .close(&trader, Asset::Sol, -200_000)
+        .expect("he closes");
     let (size, loss) = world.row(&trader.margin).position(0);
     assert!(size == 0 && loss < -7_000_000_000, "{loss}");
     let liquidator = rich(&mut world);
@@ -461,11 +466,16 @@ impl Stage {
     }
 
     fn signers(&self) -> Vec<solana_keypair::Keypair> {
-        [&self.liquidator, &self.stranger, &self.hedged, &self.indebted]
-            .map(|trader| trader.key.insecure_clone())
-            .into_iter()
-            .chain([keel_tests::keypair(900)])
-            .collect()
+        [
+            &self.liquidator,
+            &self.stranger,
+            &self.hedged,
+            &self.indebted,
+        ]
+        .map(|trader| trader.key.insecure_clone())
+        .into_iter()
+        .chain([keel_tests::keypair(900)])
+        .collect()
     }
 }
 
@@ -494,7 +504,10 @@ fn mutations_of_liquidation() {
             base: stage.step(indebted, by, eth_for_sol),
             siblings: vec![
                 ("another account", stage.step(hedged, by, eth_for_sol)),
-                ("another liquidator", stage.step(indebted, other, eth_for_sol)),
+                (
+                    "another liquidator",
+                    stage.step(indebted, other, eth_for_sol),
+                ),
                 (
                     "other banks",
                     stage.step(indebted, by, borrow(Asset::Btc, Asset::Eth)),
@@ -526,7 +539,10 @@ fn mutations_of_liquidation() {
                     "another bidder",
                     stage.bid(hedged, other, &[market(Asset::Sol)]),
                 ),
-                ("another market", stage.bid(hedged, by, &[market(Asset::Eth)])),
+                (
+                    "another market",
+                    stage.bid(hedged, by, &[market(Asset::Eth)]),
+                ),
             ],
             signers: stage.signers(),
             allowed: vec![(2, "of another account", BELOW)],

@@ -179,3 +179,55 @@ fn a_pumped_perp_counts_not_as_collateral_for_withdrawal() {
         .withdraw(&trader, Asset::Usdc, 550_000_000)
         .expect("what the deposit alone allows");
 }
+
+/// 3.4, 8.6: two accounts of one owner take both sides up to the market's cap and wait for a jump of
+/// 60%: the loser walks away from what he lacks, the winner keeps the rest. What they gain together is
+/// the loser's deficit, and that is less than the jump over the cap, which is fifty times what the
+/// market's insurance holds: the figure is printed.
+#[test]
+fn two_colluding_accounts_across_a_jump_gain_at_most_the_cap() {
+    const INSURED: u64 = 10_000_000_000;
+    const STEP: i64 = 100_000;
+    let mut world = standard(|config| {
+        (
+            config.markets[0].insurance_multiple,
+            config.markets[0].insurance,
+        ) = (50, INSURED);
+    });
+    let pair = [(); 2].map(|()| world.trader_with(150_000).expect("a trader"));
+    let both = |world: &mut World| {
+        [&pair[0], &pair[1]].map(|trader| world.worth(trader.margin).expect("worth"))
+    };
+    let before: i64 = both(&mut world).iter().sum();
+    let mut lots = 0;
+    let refused = loop {
+        let opened = world
+            .open(&pair[0], Asset::Sol, STEP)
+            .and_then(|_| world.open(&pair[1], Asset::Sol, -STEP));
+        match opened {
+            Ok(_) => lots += STEP,
+            Err(refused) => break refused,
+        }
+        assert!(lots < 100 * STEP, "no cap was met");
+    };
+    assert_eq!(refused.code, Some(KeelError::OpenInterestCap.into()));
+    // Lots are a thousandth of a SOL, worth 0.15 dollars.
+    let cap = 50 * INSURED as i64;
+    assert!(lots * 150_000 <= cap);
+
+    let jump = [1.0, 150.0 * 1.6, 64_000.0, 3_400.0];
+    world.reprice(jump).expect("a jump, confirmed");
+    let [winner, loser] = both(&mut world);
+    assert!(loser < 0, "the loser is not bankrupt: {loser}");
+    let gain = winner - before;
+    let bound = cap / 10 * 6;
+    println!(
+        "colluding pair: {} lots a side, deficit ${}, gain together ${}, bound ${}",
+        lots,
+        -loser / 1_000_000,
+        gain / 1_000_000,
+        bound / 1_000_000
+    );
+    assert!(gain > 0 && gain <= -loser, "{gain} of {loser}");
+    assert!(-loser < bound, "{loser} beyond {bound}");
+}

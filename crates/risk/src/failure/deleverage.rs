@@ -3,7 +3,7 @@
 //! Automatic deleveraging as BitMEX and Drift do it needs a ranked list of holders; a factor per side
 //! needs none.
 
-use crate::book::{Book, Legs, PositionLeg};
+use crate::book::{Book, Legs, PositionLeg, QUOTE_RATE};
 use crate::carry::{EPOCH_BITS, Keep, SideTerms, Touched, price48, up_to_date};
 use crate::error::RiskError;
 use crate::failure::liquidation::{
@@ -14,6 +14,7 @@ use crate::fill::moved;
 use crate::ledger::{DUST_ONE, MarketChange, MarketLedger, SideChange, SideLedger};
 use crate::margin::{self, InitialTerms, Scratch};
 use crate::num::{mul_div_floor, ppm_floor, value_ceil};
+use crate::shares::amount;
 use crate::units::{Atoms, Carry48, Dust48, Frac40, Lots, Ppm, Price};
 
 /// The pool takes until its position in a market is worth this share of its Initial equity: 2% (8.5).
@@ -27,19 +28,22 @@ const MAX_OPEN_INTEREST: u64 = 1 << 46;
 /// Stray lots that the pool takes at most at once.
 const MAX_STRAYS: u64 = 1 << 22;
 
-/// Plans what the pool takes of a leg at the auction's price of the moment: a liquidation step whose
-/// liquidator is the pool, within its Initial margin, after which its position in the market is worth
-/// at most 2% of its Initial equity or is nearer to zero than before.
+/// Plans what the pool takes of a leg at the auction's price of the moment, at most `max_size` lots: a
+/// liquidation step whose liquidator is the pool, within its Initial margin, after which its position
+/// in the market is worth at most 2% of its Initial equity or is nearer to zero than before.
 ///
 /// Errors: those of [`crate::plan_liquidation`]; `PoolBelowMargin` where not even a sixteenth of that
-/// fits.
+/// fits, where it would be dust (1.7), or where the leg must be taken whole and the pool cannot.
 pub fn plan_backstop<B: Book, A: Legs, P: Legs>(
     book: &B,
     (account, pool): (&A, &P),
     slots: (usize, usize),
-    terms: LiquidationTerms,
+    (max_size, terms): (Lots, LiquidationTerms),
     scratch: &mut Scratch<'_>,
 ) -> Result<LiquidationPlan, RiskError> {
+    if max_size.0 <= 0 {
+        return Err(RiskError::ZeroSize);
+    }
     let nothing = RiskError::NothingToLiquidate;
     let leg = account.position(slots.0).ok_or(nothing)?;
     let mark = book.instrument(leg.instrument).mark;
@@ -54,13 +58,15 @@ pub fn plan_backstop<B: Book, A: Legs, P: Legs>(
     } else {
         most.saturating_sub(held.unsigned_abs())
     };
-    let mut size = room.min(leg.size.0.unsigned_abs()) as i64;
+    let asked = max_size.0.min(leg.size.0.saturating_abs());
+    let mut size = asked.min(i64::try_from(room).unwrap_or(i64::MAX));
     let refused = RiskError::PoolBelowMargin {
         equity: initial.equity,
         requirement: initial.requirement,
     };
+    let least = book.group().min_notional;
     for _ in 0..=POOL_HALVINGS {
-        if size == 0 {
+        if size == 0 || size < asked && value_ceil(Lots(size), mark) < least {
             break;
         }
         let step = StepTerms {
@@ -74,12 +80,13 @@ pub fn plan_backstop<B: Book, A: Legs, P: Legs>(
         };
         match plan_step(book, (account, pool), step, scratch) {
             Ok(mut plan) => {
-                if plan.stopped_by == StoppedBy::MaxSize {
+                if plan.stopped_by == StoppedBy::MaxSize && size < asked {
                     plan.stopped_by = StoppedBy::PoolLimit;
                 }
                 return Ok(plan);
             }
             Err(RiskError::BelowInitial { .. }) => size /= 2,
+            Err(RiskError::TakeWhole { .. }) if size < asked => break,
             Err(other) => return Err(other),
         }
     }
@@ -168,8 +175,8 @@ pub fn plan_deleverage(
     };
 
     let lots = closed as i64 * held.0.signum();
-    let amount = value48_floor(lots, price).ok_or(RiskError::TooLarge)?;
-    let (after, _) = moved(terms.leg, -lots, Some(amount), ledger.carries())?;
+    let worth = value48_floor(lots, price).ok_or(RiskError::TooLarge)?;
+    let (after, _) = moved(terms.leg, -lots, Some(worth), ledger.carries())?;
     let market = change(ledger, terms.leg, after, side)?;
     Ok(DeleveragePlan {
         after,
@@ -338,20 +345,30 @@ pub struct StrayPlan {
     pub market: MarketChange,
 }
 
-/// A leg's share of an account's notional, floor in ppm: what of E it gives up when it is deleveraged.
+/// A leg's share of everything that an account holds besides quote, positions and other tokens, by
+/// their values: floor in ppm. What of E it gives up when it is deleveraged: a small leg beside a large
+/// borrow does not give up all of it.
 #[must_use]
 pub fn notional_share<B: Book, L: Legs>(book: &B, legs: &L, slot: usize) -> Ppm {
+    let value = |size: i64, price| {
+        value_ceil(Lots(size.saturating_abs()), price)
+            .0
+            .unsigned_abs()
+    };
     let notional = |slot: usize| {
         legs.position(slot).map_or(0, |leg| {
-            let mark = book.instrument(leg.instrument).mark;
-            value_ceil(Lots(leg.size.0.saturating_abs()), mark)
-                .0
-                .max(0)
-                .unsigned_abs()
+            value(leg.size.0, book.instrument(leg.instrument).mark)
         })
+    };
+    let token = |slot: usize| {
+        let leg = legs.balance(slot).filter(|leg| leg.rate != QUOTE_RATE)?;
+        let rate = book.rate(leg.rate);
+        let held = amount(leg.shares, rate.deposit_index, rate.borrow_index);
+        Some(value(held.0, book.asset(rate.asset).native_price))
     };
     let all = (0..legs.position_slots())
         .map(notional)
+        .chain((0..legs.balance_slots()).filter_map(token))
         .fold(0, u64::saturating_add);
     let ppm = mul_div_floor(notional(slot), 1_000_000, all);
     Ppm(ppm.map_or(0, |ppm| ppm.min(1_000_000)) as u32)

@@ -2,14 +2,14 @@
 //! then those on the other side of its trades or the depositors of the bank that it owes. The order is
 //! that of Drift's and Mango v4's bankruptcy instructions; derivatives never charge token lenders.
 
-use crate::book::{Book, Legs, PositionLeg};
+use crate::book::PositionLeg;
+use crate::carry::price48;
 use crate::error::RiskError;
-use crate::failure::liquidation::MIN_TAKEN;
+use crate::failure::deleverage::MAX_CARRY_MARKS;
 use crate::ledger::{BankChange, BankLedger, MarketChange, MarketLedger};
-use crate::margin::{self, InitialTerms, Scratch};
-use crate::num::{mul_div_floor, ppm_floor, value_ceil, value_floor};
+use crate::num::{mul_div_floor, ppm_floor};
 use crate::shares::{deposit_amount, shares_for_deposit};
-use crate::units::{Atoms, Carry48, Dust48, Index48, Lots, Native, Ppm, Shares};
+use crate::units::{Atoms, Carry48, Dust48, Index48, Lots, Native, Ppm, Price, Shares};
 
 /// Length of an insurance's window, seconds (8.6).
 pub const INSURANCE_WINDOW_S: i64 = 86_400;
@@ -68,33 +68,6 @@ impl Insurance {
     }
 }
 
-/// Whether an account is bankrupt: E < 0, with no deposit and no size worth taking, each below
-/// [`MIN_TAKEN`] (8.6).
-#[must_use]
-pub fn is_bankrupt<B: Book, L: Legs>(book: &B, legs: &L, scratch: &mut Scratch<'_>) -> bool {
-    let balances = (0..legs.balance_slots()).filter_map(|slot| legs.balance(slot));
-    let deposits = balances.filter(|leg| leg.shares.0 > 0).any(|leg| {
-        let rate = book.rate(leg.rate);
-        let held = deposit_amount(leg.shares, rate.deposit_index);
-        let worth = if leg.rate == crate::book::QUOTE_RATE {
-            Atoms(held.0)
-        } else {
-            value_floor(Lots(held.0), book.asset(rate.asset).native_price)
-        };
-        worth >= MIN_TAKEN
-    });
-    let positions = (0..legs.position_slots()).filter_map(|slot| legs.position(slot));
-    let sizes = positions.filter(|leg| leg.size.0 != 0).any(|leg| {
-        let mark = book.instrument(leg.instrument).mark;
-        value_ceil(Lots(leg.size.0.saturating_abs()), mark) >= MIN_TAKEN
-    });
-    if deposits || sizes {
-        return false;
-    }
-    let found = margin::both(book, legs, InitialTerms::COUNTED, scratch);
-    found.net_asset_value.0 < 0
-}
-
 /// Whether a net asset value is such a deficit that withdrawals from the bank and settlement in the
 /// market stop until it is resolved, at most [`MAX_HALT_S`]: below -0.1% of the bank's deposits, floor
 /// (8.6).
@@ -102,6 +75,16 @@ pub fn is_bankrupt<B: Book, L: Legs>(book: &B, legs: &L, scratch: &mut Scratch<'
 pub fn halts(net_asset_value: Atoms, deposits: u64) -> bool {
     let limit = ppm_floor(deposits, HALTING_DEFICIT);
     net_asset_value.0 < 0 && net_asset_value.0.unsigned_abs() > limit
+}
+
+/// Until when a ledger waits once its part of an account's deficit is resolved, that was found at
+/// `found_at`: not at all, but for what a later finding of another account asks.
+#[must_use]
+pub const fn halt_after(halted_until: i64, found_at: i64) -> i64 {
+    if halted_until <= found_at.saturating_add(MAX_HALT_S) {
+        return 0;
+    }
+    halted_until
 }
 
 /// Something owed, and what of it is covered.
@@ -135,7 +118,28 @@ fn share_out(given: u64, debts: &mut [Debt]) -> u64 {
     paid
 }
 
-/// A market's part of a bankruptcy, by who pays it: the three sum to the deficit.
+/// Who bears a market's deficit: the side opposite to what the account held (8.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payers {
+    Longs,
+    Shorts,
+    /// Half each, where it is not known what the account held.
+    Both,
+}
+
+impl Payers {
+    /// Against an account whose last size in the market was of this sign; 0 is not known.
+    #[must_use]
+    pub const fn against(last_side: i8) -> Self {
+        match last_side {
+            0 => Self::Both,
+            1.. => Self::Shorts,
+            _ => Self::Longs,
+        }
+    }
+}
+
+/// A market's part of a bankruptcy, by who pays it: the four sum to the deficit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MarketLossPlan {
     pub deficit: u64,
@@ -144,17 +148,18 @@ pub struct MarketLossPlan {
     /// From the group's: it becomes a deposit of the account, out of which the negative quote that is
     /// left is settled.
     pub from_group: u64,
+    /// What that is in shares of the quote's bank, exactly.
+    pub deposit: Shares,
     /// From the positions of the side charged, through their F.
     pub from_side: u64,
+    /// What no side can bear: the market's insurance owes it, and stands below zero until fees or a
+    /// donation fill it up.
+    pub owed: u64,
     /// The account's closed position after.
     pub after: PositionLeg,
     pub market: MarketChange,
     pub market_insurance: Insurance,
     pub group_insurance: Insurance,
-    /// Deposit shares of the quote's bank that the account gets for the group's part, floor.
-    pub deposit: Shares,
-    /// The quote's bank.
-    pub bank: BankChange,
 }
 
 /// What a market's part of a bankruptcy is judged by.
@@ -164,22 +169,23 @@ pub struct MarketLossTerms {
     pub leg: PositionLeg,
     /// How much of that quote nothing else covers.
     pub deficit: u64,
-    /// Whether longs pay: those on the other side of what the account held.
-    pub charge_longs: bool,
+    pub payers: Payers,
+    pub mark: Price,
     /// At this moment ([`Insurance::at`]); the market's balance is its ledger's.
     pub market_insurance: Insurance,
     pub group_insurance: Insurance,
-    /// Of the quote's bank.
+    /// Of the quote's bank: the group pays what is a whole number of shares.
     pub deposit_index: Index48,
 }
 
 /// Spreads a market's deficit (8.6): its insurance, the group's, each at most a quarter a day, then
 /// each lot of the side charged, by raising (longs) or lowering (shorts) its F, ceil; what the ceil
-/// collects too much joins the market's insurance. Exact: the parts sum to the deficit, and quotes,
-/// fees and residue less carry to what they were (I2).
+/// collects too much joins the market's insurance. A lot is charged at most the mark, and no F leaves
+/// [`MAX_CARRY_MARKS`]: what is beyond, as where a side has no lot at all, stays owed by the market's
+/// insurance. Exact: the parts sum to the deficit, and quotes, fees, insurance and residue less carry
+/// to what they were (I2).
 ///
-/// Errors: `NothingToLiquidate` for a leg that is not closed or owes less than the deficit,
-/// `TooLittleOpposite` where the side charged has no lot, `TooLarge`.
+/// Errors: `NothingToLiquidate` for a leg that is not closed or owes less than the deficit.
 pub fn plan_market_loss(
     ledger: &MarketLedger,
     terms: &MarketLossTerms,
@@ -194,69 +200,83 @@ pub fn plan_market_loss(
         return Err(RiskError::NothingToLiquidate);
     }
     let (from_market, market_insurance) = terms.market_insurance.pays(terms.deficit);
-    let (from_group, group_insurance) = terms.group_insurance.pays(terms.deficit - from_market);
-    let from_side = terms.deficit - from_market - from_group;
+    let (offered, _) = terms.group_insurance.pays(terms.deficit - from_market);
+    let deposit = shares_for_deposit(Native(offered as i64), terms.deposit_index);
+    let exact = deposit_amount(deposit, terms.deposit_index)
+        .0
+        .unsigned_abs();
+    let (from_group, group_insurance) = terms.group_insurance.pays(exact);
+    let left = terms.deficit - from_market - from_group;
 
-    let mut market = MarketChange {
-        insurance: -(from_market as i64),
-        quotes: (from_market + from_side) as i64,
-        ..MarketChange::default()
+    let mut market = MarketChange::default();
+    let from_side = match terms.payers {
+        Payers::Longs => charge(ledger, (true, left), terms.mark, &mut market),
+        Payers::Shorts => charge(ledger, (false, left), terms.mark, &mut market),
+        Payers::Both => {
+            let longs = charge(ledger, (true, left / 2), terms.mark, &mut market);
+            longs + charge(ledger, (false, left - longs), terms.mark, &mut market)
+        }
     };
-    if from_side != 0 {
-        charge(ledger, terms.charge_longs, from_side, &mut market)?;
-    }
-    let deposit = shares_for_deposit(Native(from_group as i64), terms.deposit_index);
+    // The deficit is at most the quote's magnitude, below 2^63.
+    let owed = left - from_side;
+    market.insurance = -((from_market + owed) as i64);
+    market.quotes = (terms.deficit - from_group) as i64;
     Ok(MarketLossPlan {
         deficit: terms.deficit,
         from_market,
         from_group,
+        deposit,
         from_side,
+        owed,
         after: PositionLeg {
-            quote: Atoms(leg.quote.0 + (from_market + from_side) as i64),
+            quote: Atoms(leg.quote.0 + market.quotes),
             ..leg
         },
         market,
         market_insurance,
         group_insurance,
-        deposit,
-        bank: BankChange {
-            deposits: deposit.0,
-            insurance: -(from_group as i64),
-            ..BankChange::default()
-        },
     })
 }
 
-/// Charges `atoms` to the lots of a side through its F.
+/// Charges the lots of a side through its F, as much of `atoms` as they bear. Returns what they pay.
 fn charge(
     ledger: &MarketLedger,
-    longs: bool,
-    atoms: u64,
+    (longs, atoms): (bool, u64),
+    mark: Price,
     market: &mut MarketChange,
-) -> Result<(), RiskError> {
+) -> u64 {
     let sign = Lots(if longs { 1 } else { -1 });
     let side = *ledger.side(sign);
     let lots = i128::from(side.open_interest);
-    if lots == 0 {
-        return Err(RiskError::TooLittleOpposite {
-            open_interest: 0,
-            asked: 1,
-        });
-    }
-    // atoms < 2^63: 48 more bits fit, and the remainder is below the number of lots.
-    let wide = i128::from(atoms) << 48;
-    let step = (wide + lots - 1) / lots;
-    let over = u64::try_from(step * lots - wide).map_err(|_| RiskError::TooLarge)?;
-    let carry = if longs {
-        side.carry.0.checked_add(step)
+    let charged = if longs {
+        side.carry.0
     } else {
-        side.carry.0.checked_sub(step)
+        side.carry.0.saturating_neg()
     };
+    let bound = MAX_CARRY_MARKS * price48(mark);
+    let per_lot = bound.saturating_sub(charged).clamp(0, price48(mark));
+    // Beyond 127 bits the side bears any deficit.
+    let most = per_lot.checked_mul(lots).map_or(u64::MAX, |wide| {
+        u64::try_from(wide >> 48).unwrap_or(u64::MAX)
+    });
+    let paid = atoms.min(most);
+    if paid == 0 {
+        return 0;
+    }
+    // paid < 2^63: 48 more bits fit, and the remainder is below the number of lots.
+    let wide = i128::from(paid) << 48;
+    let step = (wide + lots - 1) / lots;
+    let over = (step * lots - wide) as u64;
     let mut terms = side.terms();
-    terms.carry = Carry48(carry.ok_or(RiskError::TooLarge)?);
+    terms.carry = Carry48(if longs {
+        side.carry.0.saturating_add(step)
+    } else {
+        side.carry.0.saturating_sub(step)
+    });
     market.side_mut(sign).terms = Some(terms);
-    market.residue = Dust48(over);
-    Ok(())
+    // Two sides leave below 2^64 together: open interest is below 2^62.
+    market.residue = Dust48(market.residue.0.saturating_add(over));
+    paid
 }
 
 /// A bank's part of a bankruptcy, native units: the two sum to the deficit.
@@ -275,8 +295,8 @@ pub struct BankLossPlan {
 /// the deposit index, floor, so that every depositor loses the same share. The only way in which an
 /// index ever falls (7.1).
 ///
-/// Errors: `NothingToLiquidate` without such borrows, `TooLarge` where depositors have less than is
-/// missing.
+/// Errors: `NothingToLiquidate` without such borrows, `TooLarge` where nothing would be left of the
+/// deposits: a deposit of an index of zero would buy no shares.
 pub fn plan_bank_loss(
     bank: &BankLedger,
     shares: u64,
@@ -300,6 +320,7 @@ pub fn plan_bank_loss(
         bank.deposit_index
     } else {
         let index = mul_div_floor(left, Index48::ONE.0, bank.deposit_shares);
+        let index = index.filter(|index| *index != 0);
         Index48(index.ok_or(RiskError::TooLarge)?.min(bank.deposit_index.0))
     };
     Ok(BankLossPlan {

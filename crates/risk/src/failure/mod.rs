@@ -5,14 +5,18 @@ mod deleverage;
 mod halt;
 mod liquidation;
 mod losses;
+mod resolve;
 mod takeover;
+mod unwind;
 
 pub use auction::*;
 pub use deleverage::*;
 pub use halt::*;
 pub use liquidation::*;
 pub use losses::*;
+pub use resolve::*;
 pub use takeover::*;
+pub use unwind::*;
 
 use crate::book::{Book, Legs};
 use crate::cash::check_asset_count;

@@ -273,7 +273,8 @@ fn loss(deficit: u64, market: u64, group: u64) -> MarketLossTerms {
             ..PositionLeg::EMPTY
         },
         deficit,
-        charge_longs: false,
+        payers: Payers::Shorts,
+        mark: price(1_000_000 << 10, 10),
         market_insurance: fund(market),
         group_insurance: fund(group),
         deposit_index: Index48::ONE,
@@ -291,7 +292,6 @@ fn a_deficit_is_paid_in_order() {
         (200, 300, 500)
     );
     assert_eq!(plan.after.quote, Atoms(-300));
-    assert_eq!((plan.deposit, plan.bank.insurance), (Shares(300), -300));
     assert_eq!(plan.group_insurance.used, 300);
     let after = ledger.after(&plan.market);
     // 5/3 of an atom a lot, ceil in 2^-48, and against shorts.
@@ -315,17 +315,28 @@ fn an_insurance_pays_a_quarter_a_day() {
     assert_eq!(after.at(86_405).pays(900).0, 187);
 }
 
-/// 8.6: without a lot on the other side nobody can be charged; without a debt nothing is.
+/// 8.6: a lot bears at most the mark, and no F leaves its bounds; what nobody can bear stays owed by the
+/// market's insurance. Without a debt nothing is.
 #[test]
-fn a_loss_needs_somebody_to_bear_it() {
-    let refused = RiskError::TooLittleOpposite {
-        open_interest: 0,
-        asked: 1,
-    };
-    assert_eq!(
-        plan_market_loss(&flat_ledger(), &loss(10, 0, 0)),
-        Err(refused)
-    );
+fn what_no_side_can_bear_the_insurance_owes() {
+    let ledger = flat_ledger();
+    let plan = plan_market_loss(&ledger, &loss(10, 8, 0)).unwrap();
+    assert_eq!((plan.from_market, plan.from_side, plan.owed), (2, 0, 8));
+    assert_eq!(ledger.after(&plan.market).insurance, -10);
+    assert_eq!(ledger.after(&plan.market).imbalance(), ledger.imbalance());
+
+    // Five lots of $1 bear $5 of 12, and F of 64 marks none.
+    let mut ledger = traded(5);
+    let plan = plan_market_loss(&ledger, &loss(12_000_000, 0, 0)).unwrap();
+    assert_eq!((plan.from_side, plan.owed), (5_000_000, 7_000_000));
+    ledger.short.carry = Carry48(-64_000_000 << 48);
+    let plan = plan_market_loss(&ledger, &loss(12_000_000, 0, 0)).unwrap();
+    assert_eq!((plan.from_side, plan.owed), (0, 12_000_000));
+    let mut terms = loss(12_000_000, 0, 0);
+    terms.payers = Payers::Both;
+    let plan = plan_market_loss(&ledger, &terms).unwrap();
+    assert_eq!((plan.from_side, plan.owed), (5_000_000, 7_000_000));
+
     let mut terms = loss(10, 0, 0);
     terms.leg.quote = Atoms(-9);
     let nothing = Err(RiskError::NothingToLiquidate);
@@ -342,13 +353,25 @@ fn a_bankrupt_account_has_nothing_worth_taking() {
     book.list(plain_asset(), [900_000, 800_000, 1_100_000, 1_200_000], 1);
     let is = |account: &TestAccount| {
         let mut lanes = vec![0; Scratch::MAX_LANES];
-        is_bankrupt(&book, account, &mut Scratch::new(&mut lanes))
+        is_bankrupt(
+            &book,
+            account,
+            Resolved::NONE,
+            &mut Scratch::new(&mut lanes),
+        )
     };
     let owing = |quote| TestAccount::default().with_position(0, 0, quote);
     assert!(is(&owing(-5)));
     assert!(is(&owing(-1_000_000).with_balance(0, 999_999)));
-    assert!(!is(&owing(-2_000_000).with_balance(0, 1_000_000)));
     assert!(!is(&owing(-2_000_000).with_balance(1, 1_000_000)));
+    // Quote covers results as it is; for a borrow somebody may take it.
+    assert!(is(&owing(-2_000_000).with_balance(0, 1_000_000)));
+    let borrower = |quote| {
+        TestAccount::default()
+            .with_balance(0, quote)
+            .with_balance(1, -2_000_000)
+    };
+    assert!(is(&borrower(999_999)) && !is(&borrower(1_000_000)));
     assert!(!is(&owing(5)));
     assert!(!is(&TestAccount::default().with_position(0, 1, -9_000_000)));
     assert!(!halts(Atoms(-1_000), 1_000_000) && halts(Atoms(-1_001), 1_000_000));
@@ -363,14 +386,16 @@ proptest! {
     fn losses_sum_exactly(lots in 1i64..1 << 40, deficit in any_magnitude(50), market in any_magnitude(50), group in any_magnitude(50), used in any_magnitude(40), longs in any::<bool>()) {
         let ledger = traded(lots);
         let mut terms = loss(deficit, market, group);
-        terms.charge_longs = longs;
+        terms.payers = if longs { Payers::Longs } else { Payers::Shorts };
         terms.group_insurance.used = used;
         let plan = plan_market_loss(&ledger, &terms).unwrap();
-        prop_assert_eq!(plan.from_market + plan.from_group + plan.from_side, deficit);
+        prop_assert_eq!(plan.from_market + plan.from_group + plan.from_side + plan.owed, deficit);
+        prop_assert!(plan.owed == 0 || plan.from_side == lots as u64 * 1_000_000);
         prop_assert!(plan.from_market <= market / 4 && plan.from_group + used <= (group + used) / 4 || plan.from_group == 0);
         prop_assert_eq!(plan.after.quote.0 + plan.from_group as i64, 0);
         let after = ledger.after(&plan.market);
         prop_assert_eq!(after.imbalance(), ledger.imbalance());
+        prop_assert!(after.insurance >= ledger.insurance - (plan.from_market + plan.owed) as i64);
         // The side pays what it is charged and less than a bit per lot more.
         let charged = |side: &SideLedger, was: &SideLedger| BigInt::from(side.carry.0 - was.carry.0) * lots;
         let (long, short) = (charged(&after.long, &ledger.long), charged(&after.short, &ledger.short));
@@ -447,7 +472,7 @@ fn the_pool_takes_up_to_two_percent() {
         fee: Ppm(5_000),
         insurance_share: Ppm(400_000),
     };
-    let take = |cash: i64, held: i64| {
+    let take_up_to = |max_size: i64, cash: i64, held: i64| {
         let pool =
             TestAccount::default()
                 .with_balance(0, cash)
@@ -458,15 +483,23 @@ fn the_pool_takes_up_to_two_percent() {
             &book,
             (&account, &pool),
             (0, 0),
-            terms.after(600),
+            (Lots(max_size), terms.after(600)),
             &mut scratch,
         )
     };
+    let take = |cash, held| take_up_to(1 << 40, cash, held);
     let plan = take(100_000_000_000, 0).unwrap();
     assert_eq!(
         (plan.size, plan.stopped_by),
         (Lots(2_000), StoppedBy::PoolLimit)
     );
+    let plan_of_less = take_up_to(1_500, 100_000_000_000, 0).unwrap();
+    assert_eq!(
+        (plan_of_less.size, plan_of_less.stopped_by),
+        (Lots(1_500), StoppedBy::MaxSize)
+    );
+    let none = take_up_to(0, 100_000_000_000, 0);
+    assert_eq!(none, Err(RiskError::ZeroSize));
     // The penalty after ten minutes is 5%, the pool's as any liquidator's.
     assert_eq!(
         plan.penalty_liquidator.0 + plan.penalty_insurance.0,

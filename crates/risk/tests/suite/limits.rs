@@ -411,6 +411,21 @@ fn by_owner(intent: Intent, pool: PoolTerms) -> OrderTerms {
     }
 }
 
+/// A market without a cap whose fee and spread are the greatest.
+fn dear_market(open_interest: u64) -> MarketTerms {
+    MarketTerms {
+        open_interest_long: open_interest,
+        open_interest_short: open_interest,
+        open_interest_cap: u64::MAX,
+        min_size: 1,
+        taker_fee: Ppm(20_000),
+        base_spread: Ppm(40_000),
+        conf_share: Ppm(5_000_000),
+        max_age_fill_s: 60,
+        ..MarketTerms::default()
+    }
+}
+
 /// I14, 1.6: an order of any size, limit and open interest is filled within its bounds or refused.
 #[test]
 fn orders_at_the_ends_of_every_type_refuse_or_keep_their_bound() {
@@ -437,17 +452,7 @@ fn orders_at_the_ends_of_every_type_refuse_or_keep_their_bound() {
             (1 << 48, u64::MAX),
             (u64::MAX, 1 << 31),
         ] {
-            let market = MarketTerms {
-                open_interest_long: open_interest,
-                open_interest_short: open_interest,
-                open_interest_cap: u64::MAX,
-                min_size: 1,
-                taker_fee: Ppm(20_000),
-                base_spread: Ppm(40_000),
-                conf_share: Ppm(5_000_000),
-                max_age_fill_s: 60,
-                ..MarketTerms::default()
-            };
+            let market = dear_market(open_interest);
             let order = Order {
                 instrument: 0,
                 size: Lots(size),

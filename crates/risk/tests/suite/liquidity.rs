@@ -19,7 +19,23 @@ const BANK: BankTerms = BankTerms {
 /// A bank that lets everything out.
 const OPEN: RedeemExit = RedeemExit {
     bank: BANK,
-    most: u64::MAX,
+    free: u64::MAX,
+    outflow: Outflow {
+        open: EMPTY,
+        small: EMPTY,
+    },
+    terms: OutflowTerms {
+        share: Ppm(300_000),
+        floor: u64::MAX,
+        least_deposits: 0,
+        now: NOW,
+    },
+};
+
+const NOW: i64 = 1_000_000;
+const EMPTY: Bucket = Bucket {
+    level: 0,
+    updated: NOW,
 };
 
 fn pool(shares: u64) -> PoolTerms {
@@ -220,7 +236,7 @@ proptest! {
             }
             let terms = RedeemTerms {
                 pool: pool(shares),
-                exit: RedeemExit { most: vault, ..OPEN },
+                exit: RedeemExit { free: vault, ..OPEN },
                 queue,
                 request: requests[which],
                 live_time: LIVE + call as u64,
@@ -254,7 +270,7 @@ proptest! {
         let issued = LOCKED + own;
         let (book, account) = flat(cash as i64);
         let mut asked = terms(own, own, issued);
-        asked.exit.most = liquid;
+        asked.exit.free = liquid;
         asked.request.min_amount = least;
         let value = |shares: u64| u128::from(cash) * u128::from(shares) / u128::from(issued);
         match redeem(&book, &account, &asked) {
@@ -388,6 +404,39 @@ fn a_pool_pays_down_to_initial_and_stops_below_maintenance() {
     assert!(matches!(stopped, Err(RiskError::RedemptionsStopped { .. })));
 }
 
+/// 7.5: redemptions leave through the bank's bucket for anyone, without the part for small withdrawals,
+/// and never take what is lent out; a bank that is short pays what it can.
+#[test]
+fn the_quote_bank_bounds_what_leaves() {
+    let (book, account) = flat(10_000_000);
+    let mut asked = terms(9_000_000, 9_000_000, 10_000_000);
+    asked.exit.terms = OutflowTerms {
+        share: Ppm(150_000),
+        floor: 0,
+        least_deposits: 20_000_000,
+        now: NOW,
+    };
+    asked.exit.outflow.open.level = 700_000;
+    // 15% of 20 in all, less a tenth, less 0.7 that left.
+    let plan = redeem(&book, &account, &asked).unwrap();
+    assert_eq!(plan.amount, 2_000_000);
+    assert_eq!(plan.outflow.open.level, 2_700_000);
+    assert_eq!(plan.outflow.small, EMPTY);
+    // In half a day half of it is free again.
+    asked.exit.terms.now = NOW + 43_200;
+    assert_eq!(redeem(&book, &account, &asked).unwrap().amount, 2_700_000);
+
+    asked.exit.free = 1_500_000;
+    assert_eq!(redeem(&book, &account, &asked).unwrap().amount, 1_500_000);
+    // Tickets may hold more than the capacity.
+    asked.exit.outflow.open.level = 1 << 40;
+    let waits = redeem(&book, &account, &asked).unwrap();
+    assert_eq!(
+        (waits.burned, waits.outflow.open.level < 1 << 40),
+        (0, true)
+    );
+}
+
 /// 10.4: the first 1,000,000 shares stay, and a share of nothing is not burned.
 #[test]
 fn the_first_shares_are_nobodys() {
@@ -424,14 +473,14 @@ fn the_first_shares_are_nobodys() {
 fn a_round_lasts_an_hour() {
     let (book, account) = flat(101_000_000);
     let mut asked = terms(50_000_000, 100_000_000, 101_000_000);
-    asked.exit.most = 10_000_000;
+    asked.exit.free = 10_000_000;
     let first = redeem(&book, &account, &asked).unwrap();
     assert_eq!((first.amount, first.queue.tally.round), (5_000_000, 1));
 
     let again = |live_time: u64| {
         let mut next = asked;
         next.pool = pool(96_000_000);
-        next.exit.most = 5_000_000;
+        next.exit.free = 5_000_000;
         (next.queue, next.request, next.live_time) = (first.queue, first.request, live_time);
         redeem(&book, &after(&account, &first.cash), &next).unwrap()
     };

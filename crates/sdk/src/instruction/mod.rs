@@ -1,6 +1,7 @@
 //! Instruction builders: one function each, accounts derived where they can be.
 
 mod account;
+mod failure;
 mod liquidation;
 mod liquidity;
 mod money;
@@ -19,6 +20,7 @@ pub use account::{
     NewAccount, clear_delegate, close_margin_account, create_margin_account_with, set_delegate,
     set_name,
 };
+pub use failure::*;
 pub use liquidation::*;
 pub use liquidity::*;
 pub use money::*;

@@ -16,8 +16,8 @@ pub const KEEP_ONE: u64 = Keep::ONE.keep.0;
 /// of now, as the book has it: it must have been brought up to date before.
 #[derive(Debug)]
 pub struct MarginMut<'a> {
-    account: &'a mut MarginAccount,
-    positions: &'a mut [Position],
+    pub(super) account: &'a mut MarginAccount,
+    pub(super) positions: &'a mut [Position],
     book: &'a RiskBook,
 }
 
@@ -176,15 +176,16 @@ impl<'a> MarginMut<'a> {
     }
 
     /// Writes a balance; an empty one frees its slot, but for the quote's.
-    fn set_balance(&mut self, slot: usize, leg: BalanceLeg) {
+    pub(super) fn set_balance(&mut self, slot: usize, leg: BalanceLeg) {
         let balance = &mut self.account.balances[slot];
         balance.bank = leg.rate;
         balance.shares = leg.shares.0;
+        balance.covered *= u8::from(leg.shares.0 < 0);
         balance.used = u8::from(slot == 0 || leg.shares.0 != 0);
     }
 
     /// Writes a position; one without size and result frees its slot.
-    fn set_position(&mut self, slot: usize, leg: PositionLeg) {
+    pub(super) fn set_position(&mut self, slot: usize, leg: PositionLeg) {
         let entry = &self.book.instruments[usize::from(leg.instrument)];
         let (keep, epoch) = entry.keep(leg.size.0);
         let position = &mut self.positions[slot];
@@ -193,7 +194,14 @@ impl<'a> MarginMut<'a> {
         position.quote = leg.quote.0;
         position.keep = keep;
         position.epoch = u32::from(epoch);
-        position.used = u8::from(leg.size.0 != 0 || leg.quote.0 != 0);
+        let used = u8::from(leg.size.0 != 0 || leg.quote.0 != 0);
+        // A slot that was free remembers nothing.
+        position.last_side = match leg.size.0.signum() {
+            0 => position.last_side * (used & position.used) as i8,
+            sign => sign as i8,
+        };
+        position.covered *= used;
+        position.used = used;
         self.find_end(slot);
     }
 

@@ -176,7 +176,7 @@ impl Bank {
         self.set_outflow(after);
     }
 
-    fn set_outflow(&mut self, outflow: Outflow) {
+    pub(super) fn set_outflow(&mut self, outflow: Outflow) {
         self.outflow_level = outflow.open.level;
         self.outflow_updated = outflow.open.updated;
         self.small_level = outflow.small.level;

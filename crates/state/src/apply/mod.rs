@@ -4,6 +4,7 @@
 mod account;
 mod bank;
 mod book;
+mod failure;
 mod market;
 mod pool;
 

@@ -56,19 +56,23 @@ impl Pool {
 }
 
 impl Bank {
-    /// The quote bank as redemptions of a pool leave it: what is lent out stays.
+    /// The quote bank as redemptions of a pool leave it: what is lent out and what tickets claim stays,
+    /// and everything while a deficit waits to be resolved. It must have been brought to now.
     pub fn redeem_exit(&self, now: i64) -> RedeemExit {
         let ledger = self.ledger();
-        let liquid = ledger.deposits().saturating_sub(ledger.borrows());
-        let is_halted = now < self.halted_until;
+        let bound = ledger.borrows().saturating_add(self.queued);
+        let free = ledger.deposits().saturating_sub(bound);
         RedeemExit {
             bank: self.terms(),
-            most: if is_halted { 0 } else { liquid },
+            free: if self.is_halted(now) { 0 } else { free },
+            outflow: self.outflow(),
+            terms: self.outflow_terms(now),
         }
     }
 
     pub fn apply_redeem(&mut self, plan: &RedeemPlan) {
         self.apply_cash(&plan.cash);
+        self.set_outflow(plan.outflow);
     }
 }
 

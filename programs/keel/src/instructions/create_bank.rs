@@ -40,6 +40,8 @@ pub struct BankArgs {
 
 /// A bank lets out at least 1% of its deposits a day.
 const LEAST_OUTFLOW: u32 = 10_000;
+/// At most half of the interest goes to the insurance.
+const MOST_INSURANCE_FEE: u32 = 500_000;
 /// Borrowing costs at most 1,000% a year.
 const MOST_YEARLY: u32 = 10_000_000;
 
@@ -68,7 +70,7 @@ impl BankArgs {
         let bounded = caps.iter().all(|cap| *cap < MAX_BANK_TOTAL);
         require!(bounded, KeelError::ParameterOutOfRange);
         require!(self.is_rising(), KeelError::ParameterOutOfRange);
-        let shares = self.insurance_fee <= ONE / 2
+        let shares = self.insurance_fee <= MOST_INSURANCE_FEE
             && (LEAST_OUTFLOW..=MAX_OUTFLOW_SHARE.0).contains(&self.outflow_share);
         require!(shares, KeelError::ParameterOutOfRange);
         Ok(())

@@ -11,6 +11,7 @@ pub mod create_margin_account;
 pub mod create_market;
 pub mod create_pool;
 pub mod delegate;
+pub mod deleverage;
 pub mod deposit;
 pub mod exit_position;
 pub mod fund_bank_insurance;
@@ -21,9 +22,11 @@ pub mod provide_liquidity;
 pub mod redeem_liquidity;
 pub mod request_provide;
 pub mod request_redeem;
+pub mod resolve_bankruptcy;
 pub mod set_name;
 pub mod settle_pnl;
 pub mod take_over;
+pub mod take_strays;
 pub mod take_ticket;
 pub mod transfer;
 pub mod update_prices;
@@ -35,8 +38,9 @@ pub mod withdraw;
 pub use {
     accrue::*, cancel_provide::*, cancel_redeem::*, check_conservation::*, close_margin_account::*,
     create_bank::*, create_group::*, create_margin_account::*, create_market::*, create_pool::*,
-    delegate::*, deposit::*, exit_position::*, fund_bank_insurance::*, fund_market_insurance::*,
-    liquidate::*, order::*, provide_liquidity::*, redeem_liquidity::*, request_provide::*,
-    request_redeem::*, set_name::*, settle_pnl::*, take_over::*, take_ticket::*, transfer::*,
-    update_prices::*, view_margin::*, withdraw::*,
+    delegate::*, deleverage::*, deposit::*, exit_position::*, fund_bank_insurance::*,
+    fund_market_insurance::*, liquidate::*, order::*, provide_liquidity::*, redeem_liquidity::*,
+    request_provide::*, request_redeem::*, resolve_bankruptcy::*, set_name::*, settle_pnl::*,
+    take_over::*, take_strays::*, take_ticket::*, transfer::*, update_prices::*, view_margin::*,
+    withdraw::*,
 };

@@ -128,6 +128,7 @@ pub fn handler<'info>(ctx: Context<'info, ProvideLiquidity<'info>>) -> Result<()
 
     margin.edit().apply_cash(&plan.cash);
     bank.apply_cash(&plan.cash);
+    bank.take_inflow(received, now);
     let shares_before = pool.shares;
     pool.apply_provide(&plan);
 

@@ -3,7 +3,7 @@
 
 use anchor_lang::prelude::*;
 use keel_risk::{
-    BalanceLeg, BankChange, Legs, MarketChange, Marked, PositionLeg, Ppm, Shares, TakeoverBuffers,
+    BalanceLeg, BankChange, Legs, Marked, MarketChange, PositionLeg, Ppm, Shares, TakeoverBuffers,
     TakeoverPlan, TakeoverTerms, plan_take_over,
 };
 use keel_state::{BALANCE_SLOTS, BookView, MarginAccount, MarginKind, RiskBook, Workspace};

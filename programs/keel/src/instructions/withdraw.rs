@@ -35,7 +35,7 @@ pub struct Withdraw<'info> {
     pub token_program: Interface<'info, TokenInterface>,
 }
 
-impl Withdraw<'_> {
+impl<'info> Withdraw<'info> {
     /// Where the account holds the bank, or with `allow_borrow` will hold it. Only its owner signs, so
     /// that a slot may open (margin-spec 2.8).
     fn slot(&self, margin: &load::MarginRefMut, bank: &Bank, allow_borrow: bool) -> Result<usize> {
@@ -49,6 +49,25 @@ impl Withdraw<'_> {
             return Ok(free.ok_or(KeelError::NoFreeBalanceSlot)?);
         }
         Ok(held.ok_or(KeelError::NothingToWithdraw)?)
+    }
+
+    /// I1 once `paid` will have left the vault.
+    fn check_books(&self, bank: &Bank, paid: u64) -> Result<()> {
+        let left = self.vault.amount.checked_sub(paid);
+        bank.invariant(left.ok_or(KeelError::VaultShort)?)
+            .map_err(KeelError::from)?;
+        Ok(())
+    }
+
+    fn pay(&self, paid: u64) -> Result<()> {
+        let (group, bump) = (self.group.key(), self.group.load()?.authority_bump);
+        let authority = VaultAuthority {
+            account: &self.authority,
+            group: &group,
+            bump,
+        };
+        let (from, to) = (&self.vault, &self.destination);
+        token::pay_out(&self.token_program, &self.mint, from, to, authority, paid)
     }
 }
 
@@ -92,14 +111,8 @@ pub fn handler<'info>(
     bank.apply_gate(&plan.gate);
 
     let paid = plan.cash.tokens.0.unsigned_abs();
-    let left = accounts
-        .vault
-        .amount
-        .checked_sub(paid)
-        .ok_or(KeelError::VaultShort)?;
-    bank.invariant(left).map_err(KeelError::from)?;
+    accounts.check_books(&bank, paid)?;
 
-    let (group_key, bump) = (accounts.group.key(), accounts.group.load()?.authority_bump);
     let event = Withdrawn {
         margin: accounts.margin.key(),
         bank: accounts.bank.key(),
@@ -114,18 +127,7 @@ pub fn handler<'info>(
     };
     drop((margin, bank));
     drop(book);
-    token::pay_out(
-        &accounts.token_program,
-        &accounts.mint,
-        &accounts.vault,
-        &accounts.destination,
-        VaultAuthority {
-            account: &accounts.authority,
-            group: &group_key,
-            bump,
-        },
-        paid,
-    )?;
+    accounts.pay(paid)?;
 
     emit!(event);
     Ok(())

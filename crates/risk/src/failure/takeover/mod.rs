@@ -19,10 +19,10 @@ use crate::margin::{self, Assessment, Health, Scratch, exposed_assets};
 use crate::num::{ppm_ceil, ppm_floor};
 use crate::price::Tier;
 use crate::units::{Atoms, Lots, Ppm};
+pub use give::Marked;
 use legs::{Joined, SlotSet, Written};
 pub(in crate::failure) use receive::merged;
 use receive::receive;
-pub use give::Marked;
 use search::Search;
 
 const MILLION: u32 = 1_000_000;

@@ -165,7 +165,11 @@ impl<B: Book, A: Legs> Search<'_, '_, '_, B, A> {
         };
         let left = margin::judged(self.book, &left, self.scratch);
         let legs = (given.balances + given.positions) as i64;
-        let moved = self.found.net_asset_value.0.saturating_sub(left.net_asset_value.0);
+        let moved = self
+            .found
+            .net_asset_value
+            .0
+            .saturating_sub(left.net_asset_value.0);
         let worth = moved.saturating_add(legs);
 
         let mut after = left.maintenance;
@@ -195,7 +199,9 @@ impl<B: Book, A: Legs> Search<'_, '_, '_, B, A> {
         };
         let before = amount(quote.shares, deposit, borrow).0;
         quote.shares = credited(quote.shares, Native(payment.0), deposit, borrow);
-        amount(quote.shares, deposit, borrow).0.saturating_sub(before)
+        amount(quote.shares, deposit, borrow)
+            .0
+            .saturating_sub(before)
     }
 }
 
