@@ -120,6 +120,16 @@ fn a_liquidatable_loser_gives_only_his_deposit() {
     let loser = holding(50_000_000, 0, -80_000_000);
     let plan = settle(&book, &winner, &loser, &terms(u64::MAX)).unwrap();
     assert_eq!((plan.amount, plan.borrowed), (Atoms(50_000_000), Atoms(0)));
+    // 8.4: who is found below Maintenance stays in his auction.
+    assert!(!plan.loser_maintained);
+    let sound = settle(
+        &book,
+        &winner,
+        &holding(80_000_000, 0, -80_000_000),
+        &terms(1),
+    )
+    .unwrap();
+    assert!(sound.loser_maintained);
     let owing = loser.clone().with_balance(1, -1_000);
     let refused = settle(&book, &winner, &owing, &terms(u64::MAX));
     assert!(matches!(refused, Err(RiskError::BelowInitial { .. })));
