@@ -351,6 +351,9 @@ pub trait Book {
     fn variance(&self, asset: u8) -> Frac40;
     /// At most 24.
     fn scenarios(&self) -> &[Scenario];
+    fn scenario_count(&self) -> usize {
+        self.scenarios().len()
+    }
 }
 
 impl<B: Book + ?Sized> Book for &B {
@@ -404,6 +407,10 @@ impl<B: Book + ?Sized> Book for &B {
 
     fn scenarios(&self) -> &[Scenario] {
         (**self).scenarios()
+    }
+
+    fn scenario_count(&self) -> usize {
+        (**self).scenario_count()
     }
 }
 

@@ -32,17 +32,15 @@ pub fn require_prices_of<B: Book>(
 
 /// Refuses a withdrawal that leaves a borrow or a position, on prices older than it may use. Prices in
 /// doubt do not refuse it: it is then judged with [`crate::Stance::Against`], a stale one whatever its
-/// age (2.6). Error: `PriceUnfit`.
-pub fn require_withdrawal_prices<B: Book, L: Legs>(book: &B, legs: &L) -> Result<(), RiskError> {
-    each(
-        book,
-        exposed_assets(book, legs),
-        |_, quality| match treatment(Action::Withdraw, quality.tier) {
+/// age (2.6). `exposed` are the account's assets, as bits. Error: `PriceUnfit`.
+pub fn require_withdrawal_prices<B: Book>(book: &B, exposed: u32) -> Result<(), RiskError> {
+    each(book, exposed, |_, quality| {
+        match treatment(Action::Withdraw, quality.tier) {
             Treatment::Refused => false,
             Treatment::StaleAdverse => true,
             _ => quality.age_s <= quality.max_age_withdrawal_s,
-        },
-    )
+        }
+    })
 }
 
 /// Whether funding accrues at an asset's price: not at a stale one (2.6).

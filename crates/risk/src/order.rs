@@ -1,6 +1,6 @@
 //! Orders against a pool: one or more fills between two margin accounts, judged once at the end.
 
-use crate::book::{Amended, AssetTerms, Book, InstrumentTerms, Legs, PositionLeg, PriceQuality};
+use crate::book::{Amended, AssetTerms, Book, InstrumentTerms, Legs, PositionLeg};
 use crate::carry::{Carries, MAX_ACCRUAL_AGE_S};
 use crate::cash::check_asset_count;
 use crate::error::RiskError;
@@ -10,7 +10,7 @@ use crate::fill::{
 use crate::fitness::{fill_distance, require_prices_of};
 use crate::limits::{check_growth, grows};
 use crate::margin::Scratch;
-use crate::margin::{self, Health, InitialTerms, exposed_assets};
+use crate::margin::{self, Assessment, Health, InitialTerms};
 use crate::pool::PoolTerms;
 use crate::price::Action;
 use crate::quote::{
@@ -195,12 +195,23 @@ pub fn plan_order<B: Book, T: Legs, M: Legs>(
     };
     let (taker_initial, taker_maintained) = match terms.intent {
         Intent::Open => {
-            require_open_prices(book, &taker_after, &maker_after)?;
-            (judge_open(book, &taker_after, scratch)?, true)
+            let judged = judge_open(book, &taker_after, scratch)?;
+            judge_pool_opening(
+                book,
+                &maker_after,
+                orders,
+                terms.pool,
+                judged.exposed,
+                scratch,
+            )?;
+            (judged.initial, true)
         }
-        Intent::Close => judge_close(book, taker, &taker_after, fees, scratch)?,
+        Intent::Close => {
+            let judged = judge_close(book, taker, &taker_after, fees, scratch)?;
+            judge_pool_closing(book, maker, &maker_after, scratch)?;
+            judged
+        }
     };
-    judge_pool(book, (maker, &maker_after), orders, terms, scratch)?;
     Ok(OrderOutcome {
         taker_initial,
         taker_maintained,
@@ -343,29 +354,19 @@ fn check_dust<B: Book>(book: &B, before: Lots, after: Lots, mark: Price) -> Resu
     Ok(())
 }
 
-/// Where exposure grows, the trader's assets have prices fit to increase it, and the pool's serve a
-/// reduction, each as fresh as margin asks: one look at each asset. The trader's are no more than he may
-/// have.
-fn require_open_prices<B: Book, T: Legs, M: Legs>(
-    book: &B,
-    taker: &T,
-    maker: &M,
-) -> Result<(), RiskError> {
-    let (ours, theirs) = (exposed_assets(book, taker), exposed_assets(book, maker));
-    let age = |quality: &PriceQuality| quality.max_age_margin_s;
-    require_prices_of(book, ours, Action::Increase, age)?;
-    // What may grow may shrink.
-    require_prices_of(book, theirs & !ours, Action::Reduce, age)?;
-    check_asset_count(taker, ours)
-}
-
-/// Initial at the end, within the group's least equity.
+/// Where exposure grows: no more assets than he may have, their prices fit to increase it and as fresh
+/// as margin asks; and Initial at the end, within the group's least equity.
 fn judge_open<B: Book, A: Legs>(
     book: &B,
     after: &A,
     scratch: &mut Scratch<'_>,
-) -> Result<Health, RiskError> {
-    let initial = margin::initial(book, after, InitialTerms::COUNTED, scratch);
+) -> Result<Assessment, RiskError> {
+    let judged = margin::judged_initially(book, after, InitialTerms::COUNTED, scratch);
+    require_prices_of(book, judged.exposed, Action::Increase, |quality| {
+        quality.max_age_margin_s
+    })?;
+    check_asset_count(after, judged.exposed)?;
+    let initial = judged.initial;
     if initial.health().0 < 0 {
         return Err(RiskError::BelowInitial {
             equity: initial.equity,
@@ -379,7 +380,7 @@ fn judge_open<B: Book, A: Legs>(
             least,
         });
     }
-    Ok(initial)
+    Ok(judged)
 }
 
 /// Initial at the end, or the reduction rule of 5.7: what that needs besides is judged only when it
@@ -402,51 +403,29 @@ pub(crate) fn judge_close<B: Book, T: Legs, A: Legs>(
     Ok((initial, !after.maintenance.is_liquidatable()))
 }
 
-/// The pool's side: what opens leaves it at Initial with its own factor, and every
-/// touched asset within its cap; what closes leaves it at Maintenance (10.2), or, where it was below
-/// already, with a lower requirement (10.3).
-fn judge_pool<B: Book, M: Legs, A: Legs>(
-    book: &B,
-    (before, after): (&M, &A),
-    orders: &[Order],
-    terms: OrderTerms,
-    scratch: &mut Scratch<'_>,
-) -> Result<(), RiskError> {
-    let health = match terms.intent {
-        Intent::Open => {
-            check_asset_caps(book, after, orders, terms.pool)?;
-            let initial = InitialTerms {
-                factor: Some(terms.pool.factor),
-                ..InitialTerms::COUNTED
-            };
-            margin::initial(book, after, initial, scratch)
-        }
-        Intent::Close => margin::maintenance(book, after, scratch),
-    };
-    if health.health().0 >= 0 {
-        return Ok(());
-    }
-    if terms.intent == Intent::Close {
-        let before = margin::maintenance(book, before, scratch);
-        if before.is_liquidatable() && health.requirement < before.requirement {
-            return Ok(());
-        }
-    }
-    Err(RiskError::PoolBelowMargin {
-        equity: health.equity,
-        requirement: health.requirement,
-    })
-}
-
-fn check_asset_caps<B: Book, A: Legs>(
+/// The pool's side of what opens: its assets besides the taker's, which were looked at, have prices
+/// that serve a reduction (what may grow may shrink), every touched asset stays within its cap, and it
+/// ends at Initial with its own factor (10.2).
+fn judge_pool_opening<B: Book, A: Legs>(
     book: &B,
     after: &A,
     orders: &[Order],
     pool: PoolTerms,
+    looked_at: u32,
+    scratch: &mut Scratch<'_>,
 ) -> Result<(), RiskError> {
+    let terms = InitialTerms {
+        factor: Some(pool.factor),
+        ..InitialTerms::COUNTED
+    };
+    let judged = margin::judged_initially(book, after, terms, scratch);
+    let rest = judged.exposed & !looked_at;
+    require_prices_of(book, rest, Action::Reduce, |quality| {
+        quality.max_age_margin_s
+    })?;
     for order in orders {
-        let asset = book.instrument(order.instrument).asset;
-        let net = margin::net_value(book, after, asset);
+        let asset = book.asset_of(order.instrument);
+        let net = margin::net_value_judged(book, judged.assets, asset, scratch);
         if net.0.saturating_abs() > pool.asset_cap.0 {
             return Err(RiskError::PoolAssetCap {
                 net,
@@ -454,7 +433,36 @@ fn check_asset_caps<B: Book, A: Legs>(
             });
         }
     }
+    if judged.initial.health().0 < 0 {
+        return Err(pool_below(judged.initial));
+    }
     Ok(())
+}
+
+/// The pool's side of what closes: it ends at Maintenance (10.2), or, where it was below already, with
+/// a lower requirement (10.3).
+fn judge_pool_closing<B: Book, M: Legs, A: Legs>(
+    book: &B,
+    before: &M,
+    after: &A,
+    scratch: &mut Scratch<'_>,
+) -> Result<(), RiskError> {
+    let health = margin::maintenance(book, after, scratch);
+    if health.health().0 >= 0 {
+        return Ok(());
+    }
+    let before = margin::maintenance(book, before, scratch);
+    if before.is_liquidatable() && health.requirement < before.requirement {
+        return Ok(());
+    }
+    Err(pool_below(health))
+}
+
+fn pool_below(health: Health) -> RiskError {
+    RiskError::PoolBelowMargin {
+        equity: health.equity,
+        requirement: health.requirement,
+    }
 }
 
 pub(crate) fn position_at<L: Legs>(legs: &L, slot: usize, instrument: u8) -> PositionLeg {

@@ -9,7 +9,7 @@ use crate::error::RiskError;
 use crate::fitness::{require_borrow_price, require_withdrawal_prices};
 use crate::ledger::{BankChange, BankLedger, MarketChange};
 use crate::limits::MAX_LEG_VALUE;
-use crate::margin::{self, Assessment, InitialTerms, Scratch, exposed_assets};
+use crate::margin::{self, Health, InitialTerms, Scratch, exposed_assets};
 use crate::num::value_ceil;
 use crate::outflow::{Gate, OutflowTerms, Outgoing};
 use crate::price::Tier;
@@ -60,7 +60,8 @@ pub struct WithdrawPlan {
     /// Of the tokens, what is borrowed.
     pub borrowed: Native,
     pub gate: Gate,
-    pub assessment: Assessment,
+    /// Initial afterwards, which holds; Maintenance then holds too (5.5).
+    pub initial: Health,
 }
 
 /// Takes tokens out of a deposit, burning shares, ceil; with `allow_borrow` what the deposit lacks is
@@ -126,15 +127,15 @@ pub fn plan_withdraw<B: Book, L: Legs>(
         let waiting = gate.queue.waiting(exit.terms.now);
         check_borrow(book, &amended, bank, taken.after, &ledger, waiting)?;
     }
-    let assessment = judge_leaving(book, &amended, scratch)?;
+    let initial = judge_leaving(book, &amended, scratch)?;
     if taken.borrowed > 0 {
-        check_min_equity(book, &assessment)?;
+        check_min_equity(book, initial)?;
     }
     Ok(WithdrawPlan {
         cash: taken.cash(asked.slot),
         borrowed: Native(taken.borrowed),
         gate,
-        assessment,
+        initial,
     })
 }
 
@@ -156,7 +157,8 @@ pub struct TransferPlan {
     /// Of the giver: a lapsed ticket has given up its claim.
     pub gate: Gate,
     /// Of the giver.
-    pub assessment: Assessment,
+    /// Initial afterwards, which holds; Maintenance then holds too (5.5).
+    pub initial: Health,
 }
 
 /// Moves tokens between two accounts of one bank (5.7): what leaves the giver is judged like a
@@ -207,9 +209,9 @@ pub fn plan_transfer<B: Book, G: Legs, R: Legs>(
         let waiting = gate.queue.waiting(exit.terms.now);
         check_borrow(book, &amended, bank, taken.after, &ledger, waiting)?;
     }
-    let assessment = judge_leaving(book, &amended, scratch)?;
+    let initial = judge_leaving(book, &amended, scratch)?;
     if taken.borrowed > 0 {
-        check_min_equity(book, &assessment)?;
+        check_min_equity(book, initial)?;
     }
     Ok(TransferPlan {
         given: taken.cash(asked.slot),
@@ -217,7 +219,7 @@ pub fn plan_transfer<B: Book, G: Legs, R: Legs>(
         borrowed: Native(taken.borrowed),
         change,
         gate,
-        assessment,
+        initial,
     })
 }
 
@@ -391,35 +393,34 @@ fn check_borrow<B: Book, L: Legs>(
     Ok(())
 }
 
-fn check_min_equity<B: Book>(book: &B, assessment: &Assessment) -> Result<(), RiskError> {
-    let (equity, least) = (assessment.initial.equity, book.group().min_equity);
+fn check_min_equity<B: Book>(book: &B, initial: Health) -> Result<(), RiskError> {
+    let (equity, least) = (initial.equity, book.group().min_equity);
     if equity < least {
         return Err(RiskError::BelowMinEquity { equity, least });
     }
     Ok(())
 }
 
-/// The post-condition of whatever leaves an account.
+/// The post-condition of whatever leaves an account: Initial, and with it Maintenance, as no account
+/// has more of Initial health (5.5).
 fn judge_leaving<B: Book, L: Legs>(
     book: &B,
     legs: &L,
     scratch: &mut Scratch<'_>,
-) -> Result<Assessment, RiskError> {
-    let terms = InitialTerms::WITHDRAWAL;
+) -> Result<Health, RiskError> {
+    let judged = margin::judged_initially(book, legs, InitialTerms::WITHDRAWAL, scratch);
+    let initial = judged.initial;
     if !owes(legs) {
-        return Ok(margin::both(book, legs, terms, scratch));
+        return Ok(initial);
     }
-    require_withdrawal_prices(book, legs)?;
-
-    let assessment = margin::both(book, legs, terms, scratch);
-    let (initial, maintenance) = (assessment.initial.health(), assessment.maintenance.health());
-    if initial.0 < 0 || maintenance.0 < 0 {
+    require_withdrawal_prices(book, judged.exposed)?;
+    if initial.health().0 < 0 {
         return Err(RiskError::BelowInitial {
-            equity: assessment.initial.equity,
-            requirement: assessment.initial.requirement,
+            equity: initial.equity,
+            requirement: initial.requirement,
         });
     }
-    Ok(assessment)
+    Ok(initial)
 }
 
 /// What tokens of a bank are worth, ceil; nothing to go by before the first price or while halted.
@@ -446,7 +447,8 @@ pub struct InsurePlan {
     pub after: PositionLeg,
     /// The quote falls by what the insurance rises by: the market's ledger stands (I2).
     pub market: MarketChange,
-    pub assessment: Assessment,
+    /// Initial afterwards, which holds; Maintenance then holds too (5.5).
+    pub initial: Health,
 }
 
 impl InsurePlan {
@@ -490,7 +492,7 @@ pub fn plan_insure<B: Book, L: Legs>(
         balances: &[],
         positions: &changed,
     };
-    let assessment = judge_leaving(book, &amended, scratch)?;
+    let initial = judge_leaving(book, &amended, scratch)?;
     Ok(InsurePlan {
         slot,
         before,
@@ -500,6 +502,6 @@ pub fn plan_insure<B: Book, L: Legs>(
             quotes: given.saturating_neg(),
             ..MarketChange::default()
         },
-        assessment,
+        initial,
     })
 }

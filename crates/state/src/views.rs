@@ -1,5 +1,7 @@
 //! What `keel-risk` sees of the stored bytes: [`BookView`] is its `Book`, [`MarginView`] its `Legs`.
 
+use core::cell::OnceCell;
+
 use keel_risk::PerSecond64;
 use keel_risk::carry::extrapolated;
 use keel_risk::{
@@ -20,10 +22,11 @@ use crate::{
 pub const LISTING_PERIOD_S: i64 = 86_400;
 
 /// The risk book at a moment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct BookView<'a> {
     book: &'a RiskBook,
-    scenarios: [Scenario; SCENARIO_SLOTS],
+    /// Made when somebody asks: only options do.
+    scenarios: OnceCell<[Scenario; SCENARIO_SLOTS]>,
     now: i64,
     /// Assets listed later than this are young.
     listed_before: i64,
@@ -46,7 +49,7 @@ impl<'a> BookView<'a> {
     pub fn new(book: &'a RiskBook, now: i64) -> Self {
         Self {
             book,
-            scenarios: book.scenarios.map(scenario),
+            scenarios: OnceCell::new(),
             now,
             listed_before: now.saturating_sub(LISTING_PERIOD_S),
             fresh: &[],
@@ -307,8 +310,14 @@ impl Book for BookView<'_> {
         Frac40(self.book.assets[usize::from(index)].variance)
     }
 
+    #[inline]
+    fn scenario_count(&self) -> usize {
+        usize::from(self.book.scenarios_len).min(SCENARIO_SLOTS)
+    }
+
     fn scenarios(&self) -> &[Scenario] {
-        &self.scenarios[..usize::from(self.book.scenarios_len).min(SCENARIO_SLOTS)]
+        let all = (self.scenarios).get_or_init(|| self.book.scenarios.map(scenario));
+        &all[..self.scenario_count()]
     }
 
     fn quality(&self, index: u8) -> PriceQuality {

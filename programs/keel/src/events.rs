@@ -117,7 +117,7 @@ pub struct Deposited {
     pub price: AssetPrice,
 }
 
-/// Tokens went out, some of them perhaps borrowed; both healths are those after it.
+/// Tokens went out, some of them perhaps borrowed; the health is the one after it.
 #[event]
 pub struct Withdrawn {
     pub margin: Pubkey,
@@ -128,11 +128,10 @@ pub struct Withdrawn {
     pub shares_before: i64,
     pub shares_after: i64,
     pub health_initial: i64,
-    pub health_maintenance: i64,
     pub price: AssetPrice,
 }
 
-/// Tokens moved between two accounts of one owner; both healths are the giver's afterwards.
+/// Tokens moved between two accounts of one owner; the health is the giver's afterwards.
 #[event]
 pub struct Transferred {
     pub from: Pubkey,
@@ -147,7 +146,6 @@ pub struct Transferred {
     pub to_before: i64,
     pub to_after: i64,
     pub health_initial: i64,
-    pub health_maintenance: i64,
     pub price: AssetPrice,
 }
 
@@ -173,7 +171,7 @@ pub struct BankInsuranceFunded {
     pub insurance_after: u64,
 }
 
-/// Quote given to a market's insurance out of a margin account; both healths are those after it.
+/// Quote given to a market's insurance out of a margin account; the health is the one after it.
 #[event]
 pub struct MarketInsuranceFunded {
     pub market: Pubkey,
@@ -185,7 +183,6 @@ pub struct MarketInsuranceFunded {
     pub quote_before: i64,
     pub quote_after: i64,
     pub health_initial: i64,
-    pub health_maintenance: i64,
     pub price: AssetPrice,
 }
 

@@ -22,7 +22,7 @@ use crate::book::{Book, Legs};
 use crate::cash::check_asset_count;
 use crate::error::RiskError;
 use crate::fitness::require_prices_of;
-use crate::margin::{self, InitialTerms, Scratch, exposed_assets};
+use crate::margin::{self, InitialTerms, Scratch};
 use crate::price::Action;
 
 /// Who takes legs over, liquidator or bidder, stays within his asset count, on prices good enough, and
@@ -35,12 +35,15 @@ fn judge_receiver<B: Book, L: Legs>(
     excepted: u32,
     scratch: &mut Scratch<'_>,
 ) -> Result<(), RiskError> {
-    let exposed = exposed_assets(book, after);
-    check_asset_count(after, exposed)?;
-    require_prices_of(book, exposed & !excepted, Action::Reduce, |quality| {
-        quality.max_age_margin_s
-    })?;
-    let initial = margin::initial(book, after, InitialTerms::COUNTED, scratch);
+    let judged = margin::judged_initially(book, after, InitialTerms::COUNTED, scratch);
+    check_asset_count(after, judged.exposed)?;
+    require_prices_of(
+        book,
+        judged.exposed & !excepted,
+        Action::Reduce,
+        |quality| quality.max_age_margin_s,
+    )?;
+    let initial = judged.initial;
     if initial.health().0 < 0 {
         return Err(RiskError::BelowInitial {
             equity: initial.equity,

@@ -24,6 +24,8 @@ pub(crate) struct Judged {
     pub negative: i64,
     /// What Initial values below the mark (4.3), and what doubtful prices take besides.
     pub distance: i64,
+    /// Assets with a row that a balance or a size made, as bits.
+    pub exposed: u32,
 }
 
 /// The rows to be judged.
@@ -121,6 +123,7 @@ fn by_peaks<const M: bool, const I: bool, B: Book>(
         let asset = book.asset(index);
         let tier = doubted(book, terms.stance, index);
         let rates = RowTerms::in_tier(&asset, terms.stance, tier);
+        judged.expose(row);
         let factor = bounded_factor(terms.factor.unwrap_or(asset.init_factor));
         let decided = match (M, I) {
             (true, true) => {
@@ -191,6 +194,7 @@ fn by_all<const M: bool, const I: bool, const N: usize, B: Book>(
             }
             &padded
         };
+        judged.expose(row);
         let factor = bounded_factor(terms.factor.unwrap_or(asset.init_factor));
         let found = (&mut *row, options);
         add_row::<M, I, N>(&mut sums, found, (&rates, factor), set, &mut work);
@@ -258,6 +262,11 @@ pub(crate) fn doubted<B: Book>(book: &B, stance: Stance, index: u8) -> Tier {
 }
 
 impl Judged {
+    #[inline(always)]
+    fn expose(&mut self, row: &Header) {
+        self.exposed |= (row[lane::HELD] as u32) << (row[lane::ASSET] & 31);
+    }
+
     /// What doubtful prices move both equities by.
     #[inline(never)]
     fn count_doubt<const M: bool, const I: bool, B: Book>(

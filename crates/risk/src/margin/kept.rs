@@ -109,7 +109,7 @@ impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
     ) -> Self {
         let emptied = Emptied::of(positions, balances);
         let others = emptied.amend(legs);
-        let stride = stride(book.scenarios().len());
+        let stride = stride(book.scenario_count());
         let totals = stream::<true, false, B, _>(book, &others, scratch, stride);
         let mut terms = [None; MAX_REPLACED];
         for (terms, (_, leg)) in terms.iter_mut().zip(positions) {
@@ -130,11 +130,14 @@ impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
                 peaks: Peaks::of(&book.group().extremes),
                 stride,
             },
-            mode: match (options, book.scenarios() == SPAN_16) {
-                _ if !fits => Mode::Anew,
-                (true, true) => Mode::Full,
-                (true, false) => Mode::Anew,
-                (false, _) => Mode::Peaks,
+            mode: if !fits {
+                Mode::Anew
+            } else if !options {
+                Mode::Peaks
+            } else if book.scenarios() == SPAN_16 {
+                Mode::Full
+            } else {
+                Mode::Anew
             },
             by_peaks: PeakSums::default(),
             by_all: FullSums::new(0),

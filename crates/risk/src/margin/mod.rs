@@ -126,6 +126,8 @@ pub struct Assessment {
     pub initial_parts: Parts,
     /// Assets with a scan or a result.
     pub assets: usize,
+    /// What [`exposed_assets`] finds.
+    pub exposed: u32,
 }
 
 /// Whether positive results count in Initial (4.3).
@@ -227,7 +229,7 @@ pub(crate) fn requirement_of_part<B: Book>(
         lane::DELTA,
         lane::SURCHARGE,
     ];
-    let stride = stride(book.scenarios().len());
+    let stride = stride(book.scenario_count());
     let mut totals = Totals {
         rows,
         ..Totals::default()
@@ -267,6 +269,37 @@ pub fn initial<B: Book, L: Legs>(
     assess::<false, true, B, L>(book, legs, terms, scratch).initial
 }
 
+/// The same with what was found besides.
+pub(crate) fn judged_initially<B: Book, L: Legs>(
+    book: &B,
+    legs: &L,
+    terms: InitialTerms,
+    scratch: &mut Scratch<'_>,
+) -> Assessment {
+    assess::<false, true, B, L>(book, legs, terms, scratch)
+}
+
+/// What [`net_value`] finds of an account that Initial alone judged last, from the rows that this
+/// left in the scratch: a row's Maintenance lane holds its tokens at weight 1.
+pub(crate) fn net_value_judged<B: Book>(
+    book: &B,
+    rows: usize,
+    asset: u8,
+    scratch: &mut Scratch<'_>,
+) -> Atoms {
+    let stride = stride(book.scenario_count());
+    let found = scratch
+        .each(rows, stride)
+        .find(|(row, _)| row[lane::ASSET] == i64::from(asset));
+    found.map_or(Atoms(0), |(row, _)| {
+        let long = row[lane::LONG].wrapping_add(row[lane::SPOT[MAINTENANCE]]);
+        Atoms(
+            long.wrapping_add(row[lane::DELTA])
+                .wrapping_sub(row[lane::SHORT]),
+        )
+    })
+}
+
 /// Net asset value, Maintenance and Initial in one pass.
 #[must_use]
 pub fn both<B: Book, L: Legs>(
@@ -285,13 +318,14 @@ pub(crate) fn assess<const M: bool, const I: bool, B: Book, L: Legs>(
     terms: InitialTerms,
     scratch: &mut Scratch<'_>,
 ) -> Assessment {
-    let stride = stride(book.scenarios().len());
+    let stride = stride(book.scenario_count());
     let totals = stream::<M, I, B, L>(book, legs, scratch, stride);
     let judged = judge::<M, I, B>(book, terms, &totals, stride, scratch);
 
     let mut found = Assessment {
         net_asset_value: Atoms(totals.net),
         assets: totals.rows,
+        exposed: (judged.exposed | totals.left_out) & !1,
         ..Assessment::default()
     };
     if M {
@@ -320,7 +354,7 @@ pub(crate) fn assess<const M: bool, const I: bool, B: Book, L: Legs>(
 /// E at the mark: all weights 1 (4.2), floor.
 #[must_use]
 pub fn net_asset_value<B: Book, L: Legs>(book: &B, legs: &L, scratch: &mut Scratch<'_>) -> Atoms {
-    let stride = stride(book.scenarios().len());
+    let stride = stride(book.scenario_count());
     Atoms(stream::<false, false, B, L>(book, legs, scratch, stride).net)
 }
 
@@ -355,7 +389,7 @@ fn over_bounds<B: Book, L: Legs>(
     scratch: &mut Scratch<'_>,
     gain: bool,
 ) -> (i64, i64) {
-    let stride = stride(book.scenarios().len());
+    let stride = stride(book.scenario_count());
     let totals = stream::<false, false, B, L>(book, legs, scratch, stride);
     let mut moved = 0i64;
     for (row, _) in scratch.each(totals.rows, stride) {

@@ -101,7 +101,7 @@ pub fn report_lines<B: Book, L: Legs>(
     mut each: impl FnMut(AssetLine),
 ) -> Assessment {
     let totals = assess::<true, true, B, L>(book, legs, terms, scratch);
-    let stride = stride(book.scenarios().len());
+    let stride = stride(book.scenario_count());
     let rows = scratch.each(totals.assets, stride).skip(first_asset);
     for (row, _) in rows.take(MAX_LINES) {
         each(line_of(book, row));

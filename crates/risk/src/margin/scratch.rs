@@ -3,7 +3,7 @@
 use crate::limits::{MAX_ASSETS, MAX_SCENARIOS};
 
 /// Lanes of a row before its options' losses.
-pub(crate) const HEADER: usize = 21;
+pub(crate) const HEADER: usize = 22;
 
 /// The header's lanes. Sums over an asset's legs come first; per requirement (Maintenance, Initial)
 /// four results follow. Everything is atoms unless it says otherwise.
@@ -35,6 +35,8 @@ pub(crate) mod lane {
     pub const MULTIPLIER: [usize; 2] = [15, 19];
     /// What the positions move like, in lots with 16 fractional bits.
     pub const LOTS: usize = 20;
+    /// 1 where a balance or a size is held, 0 for results alone.
+    pub const HELD: usize = 21;
 }
 
 /// A row's header.

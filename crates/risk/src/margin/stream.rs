@@ -2,6 +2,7 @@
 
 use crate::book::{BalanceLeg, Book, HeldTerms, InstrumentTerms, Legs, PositionLeg, QUOTE_RATE};
 use crate::carry::carry_value_ceil;
+use crate::fitness::bit;
 use crate::limits::{MAX_ASSETS, MAX_JUDGED_SIZE, MAX_JUDGED_VALUE};
 use crate::margin::scratch::{Header, Scratch, lane};
 use crate::num::{mul_shift, mul_shift_floor, rate_ceil, rate_floor, value_floor};
@@ -29,13 +30,18 @@ pub(crate) struct Totals {
     pub rows: usize,
     /// Whether an option is held.
     pub options: bool,
+    /// Assets that had no row, as bits.
+    pub left_out: u32,
 }
 
 impl Totals {
-    /// A result whose asset has no row: only what is owed counts.
-    fn owe(&mut self, result: i64) {
-        self.maintenance = self.maintenance.wrapping_add(result.min(0));
-        self.initial = self.initial.wrapping_add(result.min(0));
+    /// A value whose asset has no row: only what is owed counts.
+    #[cold]
+    #[inline(never)]
+    fn owe(&mut self, asset: u8, maintenance: i64, initial: i64) {
+        self.left_out |= bit(asset);
+        self.maintenance = self.maintenance.wrapping_add(maintenance.min(0));
+        self.initial = self.initial.wrapping_add(initial.min(0));
     }
 }
 
@@ -71,7 +77,7 @@ impl RowMap {
 }
 
 /// Streams the legs. `M` and `I` choose the weights that token values get in the rows' SPOT lanes;
-/// with neither, the maintenance lane holds them at weight 1.
+/// without Maintenance its lane holds them at weight 1.
 pub(crate) fn stream<const M: bool, const I: bool, B: Book, L: Legs>(
     book: &B,
     legs: &L,
@@ -131,13 +137,11 @@ fn add_balance<const M: bool, const I: bool, B: Book>(
         Some((row, _)) => {
             totals.maintenance = totals.maintenance.wrapping_add(maintenance);
             totals.initial = totals.initial.wrapping_add(initial);
+            row[lane::HELD] = 1;
             row[lane::SPOT[0]] = row[lane::SPOT[0]].wrapping_add(maintenance);
             row[lane::SPOT[1]] = row[lane::SPOT[1]].wrapping_add(initial);
         }
-        None => {
-            totals.maintenance = totals.maintenance.wrapping_add(maintenance.min(0));
-            totals.initial = totals.initial.wrapping_add(initial.min(0));
-        }
+        None => totals.owe(terms.asset, maintenance, initial),
     }
 }
 
@@ -190,19 +194,20 @@ pub(crate) fn put_position<B: Book>(
     totals: &mut Totals,
     (row, losses): (&mut Header, &mut [i64]),
 ) {
+    if leg.size.0 == 0 {
+        totals.maintenance = totals.maintenance.wrapping_add(clamped(leg.quote.0));
+        return;
+    }
     let (value, result) = worth(leg, terms.mark, terms.carry_of(leg.size));
     totals.maintenance = totals.maintenance.wrapping_add(result);
-    if leg.size.0 != 0 {
-        into_row(book, leg, terms, (value, result), row, losses);
-    }
+    into_row(book, leg, terms, (value, result), row, losses);
 }
 
 #[inline]
 fn weigh<const M: bool, const I: bool>(value: i64, terms: &HeldTerms) -> (i64, i64) {
     let maintenance = match (M, I) {
         (true, _) => weighted(value, terms.maint_weight),
-        (false, true) => 0,
-        (false, false) => value,
+        (false, _) => value,
     };
     let initial = if I {
         weighted(value, terms.init_weight)
@@ -249,22 +254,43 @@ fn add_position<const I: bool, B: Book>(
         add_dated::<I, B>(book, &leg, totals, map, scratch);
         return;
     };
-    let (value, result) = worth(&leg, terms.mark, terms.carry);
-    totals.net = totals.net.wrapping_add(result);
-    // A closed position has no risk; only Initial asks for its asset.
-    if leg.size.0 == 0 && (!I || result == 0) {
-        totals.maintenance = totals.maintenance.wrapping_add(result);
+    if leg.size.0 == 0 {
+        add_closed::<I>(clamped(leg.quote.0), terms.asset, totals, map, scratch);
         return;
     }
+    let (value, result) = worth(&leg, terms.mark, terms.carry);
+    totals.net = totals.net.wrapping_add(result);
     let Some((row, _)) = map.find(terms.asset, scratch) else {
-        totals.owe(result);
+        totals.owe(terms.asset, result, result);
         return;
     };
     totals.maintenance = totals.maintenance.wrapping_add(result);
+    row[lane::HELD] = 1;
     add_linear(row, leg.size, value, result);
 }
 
-/// The same for futures and options.
+/// A closed position's result: it has no risk, and only Initial asks for its asset.
+#[inline(never)]
+fn add_closed<const I: bool>(
+    result: i64,
+    asset: u8,
+    totals: &mut Totals,
+    map: &mut RowMap,
+    scratch: &mut Scratch<'_>,
+) {
+    totals.net = totals.net.wrapping_add(result);
+    if I && result != 0 {
+        let Some((row, _)) = map.find(asset, scratch) else {
+            totals.maintenance = totals.maintenance.wrapping_add(result.min(0));
+            totals.initial = totals.initial.wrapping_add(result.min(0));
+            return;
+        };
+        row[lane::RESULT] = row[lane::RESULT].wrapping_add(result);
+    }
+    totals.maintenance = totals.maintenance.wrapping_add(result);
+}
+
+/// The same as [`add_position`] for futures and options.
 #[inline(never)]
 fn add_dated<const I: bool, B: Book>(
     book: &B,
@@ -274,18 +300,19 @@ fn add_dated<const I: bool, B: Book>(
     scratch: &mut Scratch<'_>,
 ) {
     let terms = book.instrument(leg.instrument);
-    let (value, result) = worth(leg, terms.mark, terms.carry_of(leg.size));
-    totals.net = totals.net.wrapping_add(result);
-    if leg.size.0 == 0 && (!I || result == 0) {
-        totals.maintenance = totals.maintenance.wrapping_add(result);
+    if leg.size.0 == 0 {
+        add_closed::<I>(clamped(leg.quote.0), terms.asset, totals, map, scratch);
         return;
     }
+    let (value, result) = worth(leg, terms.mark, terms.carry_of(leg.size));
+    totals.net = totals.net.wrapping_add(result);
     let Some((row, losses)) = map.find(terms.asset, scratch) else {
-        totals.owe(result);
+        totals.owe(terms.asset, result, result);
         return;
     };
     totals.maintenance = totals.maintenance.wrapping_add(result);
-    totals.options |= terms.kind.is_option() && leg.size.0 != 0;
+    totals.options |= terms.kind.is_option();
+    row[lane::HELD] = 1;
     into_row(book, leg, &terms, (value, result), row, losses);
 }
 
@@ -324,9 +351,6 @@ fn add_linear(row: &mut Header, size: Lots, value: i64, result: i64) {
 #[inline(always)]
 fn worth(leg: &PositionLeg, mark: Price, carry: Carry48) -> (i64, i64) {
     let quote = clamped(leg.quote.0);
-    if leg.size.0 == 0 {
-        return (0, quote);
-    }
     let value = floor_within(leg.size.0, mark);
     let accrued = if carry.0 == 0 {
         0

@@ -1,10 +1,9 @@
 //! Plans applied to margin accounts.
 
 use keel_risk::{
-    Assessment, Atoms, AuctionClock, BalanceLeg, Carry48, CashPlan, Deficit, ExitPlan, Frac40,
-    Gate, Halt, InsurePlan, Keep, LegChange, Lots, PositionLeg, Price, RedeemPlan, SettlePlan,
-    SideTerms, SmallUse, Ticket, TouchPlan, Touched, TransferPlan, WithdrawPlan, plan_touch,
-    up_to_date,
+    Atoms, AuctionClock, BalanceLeg, Carry48, CashPlan, Deficit, ExitPlan, Frac40, Gate, Halt,
+    InsurePlan, Keep, LegChange, Lots, PositionLeg, Price, RedeemPlan, SettlePlan, SideTerms,
+    SmallUse, Ticket, TouchPlan, Touched, TransferPlan, WithdrawPlan, plan_touch, up_to_date,
 };
 
 use super::wide;
@@ -92,22 +91,22 @@ impl<'a> MarginMut<'a> {
 
     /// A withdrawal: its balance, its ticket and its day; an account found at Maintenance or above is
     /// in no auction (margin-spec 8.4).
-    pub fn apply_withdrawal(mut self, plan: &WithdrawPlan, live_time: u64) {
-        self.apply_leaving(&plan.assessment, live_time);
+    pub fn apply_withdrawal(mut self, plan: &WithdrawPlan) {
+        self.end_auction();
         self.set_gate(&plan.gate);
         self.apply_cash(&plan.cash);
     }
 
     /// The giver's side of a transfer.
-    pub fn apply_transfer(mut self, plan: &TransferPlan, live_time: u64) {
-        self.apply_leaving(&plan.assessment, live_time);
+    pub fn apply_transfer(mut self, plan: &TransferPlan) {
+        self.end_auction();
         self.set_gate(&plan.gate);
         self.apply_cash(&plan.given);
     }
 
     /// Quote given to a market's insurance.
-    pub fn apply_insurance(mut self, plan: &InsurePlan, live_time: u64) {
-        self.apply_leaving(&plan.assessment, live_time);
+    pub fn apply_insurance(mut self, plan: &InsurePlan) {
+        self.end_auction();
         self.apply_positions(&[(plan.slot, plan.after)]);
     }
 
@@ -115,11 +114,6 @@ impl<'a> MarginMut<'a> {
     pub fn apply_ticket(mut self, gate: &Gate) {
         self.set_gate(gate);
         self.account.seq += 1;
-    }
-
-    fn apply_leaving(&mut self, found: &Assessment, live_time: u64) {
-        let clock = self.account.auction_clock();
-        self.account.liquidation_started = clock.found(found.maintenance, live_time).started;
     }
 
     /// The account's part of a gate: its ticket and its day.

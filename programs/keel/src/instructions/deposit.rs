@@ -10,8 +10,8 @@ use crate::events::{AssetPrice, Deposited};
 use crate::{load, token};
 
 /// Checked in the attributes: depositor (signer), risk_book, margin, bank (owner, discriminator),
-/// vault and mint (the bank's), source (its mint), token_program (a token program). No token account
-/// twice: by Anchor. In `load` and the handler: groups.
+/// vault and mint (the bank's), source (its mint, not the vault: `dup` spares Anchor's search),
+/// token_program (a token program). In `load` and the handler: groups.
 #[derive(Accounts)]
 pub struct Deposit<'info> {
     /// Pays the tokens. Only the owner may open a new balance slot (margin-spec 2.8).
@@ -21,10 +21,10 @@ pub struct Deposit<'info> {
     pub margin: AccountLoader<'info, MarginAccount>,
     #[account(mut, has_one = vault @ KeelError::WrongVault, has_one = mint @ KeelError::WrongMint)]
     pub bank: AccountLoader<'info, Bank>,
-    #[account(mut)]
+    #[account(mut, dup)]
     pub vault: InterfaceAccount<'info, TokenAccount>,
     pub mint: InterfaceAccount<'info, Mint>,
-    #[account(mut, token::mint = mint)]
+    #[account(mut, dup, token::mint = mint, constraint = source.key() != vault.key() @ KeelError::SameAccount)]
     pub source: InterfaceAccount<'info, TokenAccount>,
     pub token_program: Interface<'info, TokenInterface>,
 }

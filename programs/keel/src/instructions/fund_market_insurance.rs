@@ -52,7 +52,7 @@ pub fn handler(ctx: Context<FundMarketInsurance>, amount: u64) -> Result<()> {
     .merits()?;
 
     let before = market.insurance;
-    margin.edit().apply_insurance(&plan, book.live_time);
+    margin.edit().apply_insurance(&plan);
     margin.edit().note_deposit(plan.given());
     market.apply(&plan.market);
 
@@ -67,8 +67,7 @@ pub fn handler(ctx: Context<FundMarketInsurance>, amount: u64) -> Result<()> {
         insurance_after: market.insurance,
         quote_before: plan.before.quote.0,
         quote_after: plan.after.quote.0,
-        health_initial: plan.assessment.initial.health().0,
-        health_maintenance: plan.assessment.maintenance.health().0,
+        health_initial: plan.initial.health().0,
         price: AssetPrice::of(&view, market.asset),
     });
     Ok(())

@@ -99,7 +99,7 @@ pub fn handler(ctx: Context<Transfer>, amount: u64, allow_borrow: bool) -> Resul
     .merits()?;
     let clock = load::clock_after_inflow(&to, &view, &plan.received);
 
-    from.edit().apply_transfer(&plan, book.live_time);
+    from.edit().apply_transfer(&plan);
     to.edit().apply_inflow(&plan.received, clock);
     for (margin, cash) in [(&mut from, &plan.given), (&mut to, &plan.received)] {
         margin.edit().note_deposit(cash_value(&view, cash));
@@ -121,8 +121,7 @@ pub fn handler(ctx: Context<Transfer>, amount: u64, allow_borrow: bool) -> Resul
         from_after: plan.given.after.shares.0,
         to_before: plan.received.before.0,
         to_after: plan.received.after.shares.0,
-        health_initial: plan.assessment.initial.health().0,
-        health_maintenance: plan.assessment.maintenance.health().0,
+        health_initial: plan.initial.health().0,
         price: AssetPrice::of(&view, bank.asset),
     });
     Ok(())

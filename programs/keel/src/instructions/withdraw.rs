@@ -12,8 +12,8 @@ use crate::token::VaultAuthority;
 use crate::{load, token};
 
 /// Checked in the attributes: owner (signer, the margin account's), risk_book (the group's), vault
-/// and mint (the bank's), destination (its mint), token_program. Authority: by signing. No token
-/// account twice: by Anchor. In `load` and the handler: groups.
+/// and mint (the bank's), destination (its mint, not the vault: `dup` spares Anchor's search),
+/// token_program. Authority: by signing. In `load` and the handler: groups.
 #[derive(Accounts)]
 pub struct Withdraw<'info> {
     pub owner: Signer<'info>,
@@ -24,10 +24,10 @@ pub struct Withdraw<'info> {
     pub margin: AccountLoader<'info, MarginAccount>,
     #[account(mut, has_one = vault @ KeelError::WrongVault, has_one = mint @ KeelError::WrongMint)]
     pub bank: AccountLoader<'info, Bank>,
-    #[account(mut)]
+    #[account(mut, dup)]
     pub vault: InterfaceAccount<'info, TokenAccount>,
     pub mint: InterfaceAccount<'info, Mint>,
-    #[account(mut, token::mint = mint)]
+    #[account(mut, dup, token::mint = mint, constraint = destination.key() != vault.key() @ KeelError::SameAccount)]
     pub destination: InterfaceAccount<'info, TokenAccount>,
     /// CHECK: signs for the vault; the token program refuses any other address than the vault's
     /// authority.
@@ -105,7 +105,7 @@ pub fn handler<'info>(
     )
     .merits()?;
 
-    margin.edit().apply_withdrawal(&plan, book.live_time);
+    margin.edit().apply_withdrawal(&plan);
     margin.edit().note_deposit(cash_value(&view, &plan.cash));
     bank.apply_cash(&plan.cash);
     bank.apply_gate(&plan.gate);
@@ -121,8 +121,7 @@ pub fn handler<'info>(
         borrowed: plan.borrowed.0,
         shares_before: plan.cash.before.0,
         shares_after: plan.cash.after.shares.0,
-        health_initial: plan.assessment.initial.health().0,
-        health_maintenance: plan.assessment.maintenance.health().0,
+        health_initial: plan.initial.health().0,
         price: AssetPrice::of(&view, bank.asset),
     };
     drop((margin, bank));

@@ -15,7 +15,7 @@ use crate::failure::liquidation::{LiquidationTerms, StoppedBy};
 use crate::fitness::require_liquidation_prices_of;
 use crate::ledger::{BankChange, MarketChange};
 use crate::limits::check_growth;
-use crate::margin::{self, Assessment, Health, Scratch, exposed_assets};
+use crate::margin::{self, Assessment, Health, Scratch};
 use crate::num::{ppm_ceil, ppm_floor};
 use crate::price::Tier;
 use crate::units::{Atoms, Lots, Ppm};
@@ -98,10 +98,9 @@ pub fn plan_take_over<B: Book, A: Legs, K: Legs>(
     scratch: &mut Scratch<'_>,
 ) -> Result<TakeoverPlan, RiskError> {
     // A share of every leg moves, so no asset's price may be stale.
-    let exposed = exposed_assets(book, account);
-    require_liquidation_prices_of(book, exposed, u32::MAX)?;
     let found = margin::judged(book, account, scratch);
-    let in_doubt = is_doubtful(book, exposed);
+    require_liquidation_prices_of(book, found.exposed, u32::MAX)?;
+    let in_doubt = is_doubtful(book, found.exposed);
     if !found.maintenance.is_liquidatable()
         || in_doubt && !margin::maintenance_in_favour(book, account, scratch).is_liquidatable()
     {
