@@ -397,6 +397,9 @@ proptest! {
         let mut stray = stored;
         stray.stray_short = (3 << 40) + 5;
         stray.stray_quote_short = quote;
+        // Open interest counts the strays, and the leg that they meet.
+        stray.open_interest_long += 1 << 40;
+        stray.open_interest_short += 1 << 40;
         let before = stray.ledger();
         if let Ok(plan) = plan_take_strays(&before, leg, false) {
             stray.apply(&plan.market);

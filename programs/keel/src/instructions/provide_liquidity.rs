@@ -69,6 +69,14 @@ impl<'info> ProvideLiquidity<'info> {
         Ok(())
     }
 
+    /// The request, if its hour has come and is not over.
+    fn due(&self, book: &RiskBook) -> Result<Provide> {
+        let request = *self.request.load()?;
+        let window = request.window(&*self.pool.load()?);
+        window.require(book.live_time).merits()?;
+        Ok(request)
+    }
+
     /// Pays the shares out and closes the escrow.
     fn settle(&self, authority: VaultAuthority<'_, 'info>, minted: u64) -> Result<()> {
         let program = &self.token_program;
@@ -90,9 +98,7 @@ pub fn handler<'info>(ctx: Context<'info, ProvideLiquidity<'info>>) -> Result<()
     let book = accounts.risk_book.load()?;
     accounts.check_bank(&book)?;
     let (group, bump) = (accounts.group.key(), accounts.group.load()?.authority_bump);
-    let request = *accounts.request.load()?;
-    let window = request.window(&*accounts.pool.load()?);
-    window.require(book.live_time).merits()?;
+    let request = accounts.due(&book)?;
 
     // The tokens move first, donations to the escrow included: only what the vault really gained may
     // be credited.
