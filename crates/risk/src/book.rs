@@ -347,6 +347,10 @@ pub trait Book {
     /// For reports alone.
     fn greeks(&self, instrument: u8) -> Greeks;
     fn quality(&self, asset: u8) -> PriceQuality;
+    /// How good the asset's price is, alone.
+    fn tier(&self, asset: u8) -> Tier {
+        self.quality(asset).tier
+    }
     /// The variance of an asset's price per year, as published (3.1).
     fn variance(&self, asset: u8) -> Frac40;
     /// At most 24.
@@ -399,6 +403,10 @@ impl<B: Book + ?Sized> Book for &B {
 
     fn quality(&self, asset: u8) -> PriceQuality {
         (**self).quality(asset)
+    }
+
+    fn tier(&self, asset: u8) -> Tier {
+        (**self).tier(asset)
     }
 
     fn variance(&self, asset: u8) -> Frac40 {

@@ -146,6 +146,8 @@ pub struct OrderOutcome {
     pub taker_initial: Health,
     /// Whether he was found at or above Maintenance, so that no liquidation of him is under way.
     pub taker_maintained: bool,
+    /// The same of the maker: a pool that closes below it may not be.
+    pub maker_maintained: bool,
     /// What the taker paid in fees, whoever got it.
     pub fees: Atoms,
 }
@@ -193,28 +195,25 @@ pub fn plan_order<B: Book, T: Legs, M: Legs>(
         balances: &[],
         positions: &*buffers.maker,
     };
-    let (taker_initial, taker_maintained) = match terms.intent {
+    let ((taker_initial, taker_maintained), maker_maintained) = match terms.intent {
         Intent::Open => {
             let judged = judge_open(book, &taker_after, scratch)?;
-            judge_pool_opening(
-                book,
-                &maker_after,
-                orders,
-                terms.pool,
-                judged.exposed,
-                scratch,
-            )?;
-            (judged.initial, true)
+            let pool = (orders, terms.pool);
+            judge_pool_opening(book, &maker_after, pool, judged.exposed, scratch)?;
+            ((judged.initial, true), true)
         }
         Intent::Close => {
             let judged = judge_close(book, taker, &taker_after, fees, scratch)?;
-            judge_pool_closing(book, maker, &maker_after, scratch)?;
-            judged
+            (
+                judged,
+                judge_pool_closing(book, maker, &maker_after, scratch)?,
+            )
         }
     };
     Ok(OrderOutcome {
         taker_initial,
         taker_maintained,
+        maker_maintained,
         fees,
     })
 }
@@ -409,8 +408,7 @@ pub(crate) fn judge_close<B: Book, T: Legs, A: Legs>(
 fn judge_pool_opening<B: Book, A: Legs>(
     book: &B,
     after: &A,
-    orders: &[Order],
-    pool: PoolTerms,
+    (orders, pool): (&[Order], PoolTerms),
     looked_at: u32,
     scratch: &mut Scratch<'_>,
 ) -> Result<(), RiskError> {
@@ -440,20 +438,20 @@ fn judge_pool_opening<B: Book, A: Legs>(
 }
 
 /// The pool's side of what closes: it ends at Maintenance (10.2), or, where it was below already, with
-/// a lower requirement (10.3).
+/// a lower requirement (10.3). Returns whether Maintenance holds.
 fn judge_pool_closing<B: Book, M: Legs, A: Legs>(
     book: &B,
     before: &M,
     after: &A,
     scratch: &mut Scratch<'_>,
-) -> Result<(), RiskError> {
+) -> Result<bool, RiskError> {
     let health = margin::maintenance(book, after, scratch);
     if health.health().0 >= 0 {
-        return Ok(());
+        return Ok(true);
     }
     let before = margin::maintenance(book, before, scratch);
     if before.is_liquidatable() && health.requirement < before.requirement {
-        return Ok(());
+        return Ok(false);
     }
     Err(pool_below(health))
 }

@@ -25,6 +25,7 @@ pub const fn borrow_amount(shares: Shares, index: Index48) -> Native {
 }
 
 /// What a balance is worth in native units, towards minus infinity: + deposit, - borrow.
+#[inline(always)]
 #[must_use]
 pub const fn amount(shares: Shares, deposit_index: Index48, borrow_index: Index48) -> Native {
     if shares.0 >= 0 {

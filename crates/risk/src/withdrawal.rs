@@ -410,23 +410,21 @@ fn judge_leaving<B: Book, L: Legs>(
 ) -> Result<Health, RiskError> {
     let judged = margin::judged_initially(book, legs, InitialTerms::WITHDRAWAL, scratch);
     let initial = judged.initial;
-    if !owes(legs) {
+    let fit = require_withdrawal_prices(book, judged.exposed);
+    if fit.is_ok() && initial.health().0 >= 0 || !owes(legs) {
         return Ok(initial);
     }
-    require_withdrawal_prices(book, judged.exposed)?;
-    if initial.health().0 < 0 {
-        return Err(RiskError::BelowInitial {
-            equity: initial.equity,
-            requirement: initial.requirement,
-        });
-    }
-    Ok(initial)
+    fit?;
+    Err(RiskError::BelowInitial {
+        equity: initial.equity,
+        requirement: initial.requirement,
+    })
 }
 
 /// What tokens of a bank are worth, ceil; nothing to go by before the first price or while halted.
 fn value_if_priced<B: Book>(book: &B, rate: u8, tokens: i64) -> Option<Atoms> {
     let asset = book.rate(rate).asset;
-    if asset != QUOTE_ASSET && book.quality(asset).tier == Tier::Invalid {
+    if asset != QUOTE_ASSET && book.tier(asset) == Tier::Invalid {
         return None;
     }
     Some(worth(book, asset, tokens))

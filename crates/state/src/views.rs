@@ -7,7 +7,7 @@ use keel_risk::carry::extrapolated;
 use keel_risk::{
     AssetTerms, Atoms, BalanceLeg, Book, Carry48, Delta30, Extremes, Frac40, Greeks, GroupTerms,
     HeldTerms, Index48, InstrumentKind, InstrumentTerms, Legs, LiquidationTerms, PerpTerms,
-    PositionLeg, Ppm, Price, PriceQuality, RateTerms, Scenario, ScenarioPeak, Shares, age_s,
+    PositionLeg, Ppm, Price, PriceQuality, RateTerms, Scenario, ScenarioPeak, Shares, Tier, age_s,
 };
 
 use keel_risk::limits::{MAX_ASSETS, MAX_ASSETS_PER_ACCOUNT};
@@ -318,6 +318,10 @@ impl Book for BookView<'_> {
     fn scenarios(&self) -> &[Scenario] {
         let all = (self.scenarios).get_or_init(|| self.book.scenarios.map(scenario));
         &all[..self.scenario_count()]
+    }
+
+    fn tier(&self, asset: u8) -> Tier {
+        self.book.tier(asset, self.now)
     }
 
     fn quality(&self, index: u8) -> PriceQuality {

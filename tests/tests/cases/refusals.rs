@@ -800,9 +800,6 @@ refusals! {
     }
 }
 
-/// Anchor's own check of duplicate mutable accounts refuses these before the program sees them.
-const DUPLICATE_MUTABLE: Option<u32> = Some(2_040);
-
 #[test]
 fn a_vault_is_neither_paid_from_itself_nor_to_itself() {
     let mut world = World::new().expect("a world");
@@ -811,12 +808,12 @@ fn a_vault_is_neither_paid_from_itself_nor_to_itself() {
     let mut deposit = instruction::deposit(&world.keys, trader.owner(), trader.margin, token, 1);
     deposit.accounts[6].pubkey = deposit.accounts[4].pubkey;
     let refused = world.send(deposit, &[&trader.key]).expect_err("refused");
-    assert_eq!(refused.code, DUPLICATE_MUTABLE);
+    assert_eq!(refused.code, KeelError::SameAccount.code());
 
     let mut withdraw = instruction::withdraw(&world.keys, trader.owner(), trader.margin, token, 1);
     withdraw.accounts[7].pubkey = withdraw.accounts[5].pubkey;
     let refused = world.send(withdraw, &[&trader.key]).expect_err("refused");
-    assert_eq!(refused.code, DUPLICATE_MUTABLE);
+    assert_eq!(refused.code, KeelError::SameAccount.code());
 }
 
 /// The errors' names in the order of their numbers, read from the program's source.

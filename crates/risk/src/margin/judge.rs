@@ -257,7 +257,7 @@ impl OptionCharges {
 pub(crate) fn doubted<B: Book>(book: &B, stance: Stance, index: u8) -> Tier {
     match stance {
         Stance::Plain => Tier::Ok,
-        _ => book.quality(index).tier,
+        _ => book.tier(index),
     }
 }
 

@@ -3,7 +3,7 @@
 use anchor_lang::prelude::*;
 use keel_risk::{
     Amended, AuctionClock, Authority, Health, Intent, LegFill, Lots, Order, OrderBuffers,
-    OrderTerms, Parties, PositionLeg, Scratch, Spent, plan_delegated, plan_order,
+    OrderOutcome, OrderTerms, Parties, PositionLeg, Scratch, Spent, plan_delegated, plan_order,
 };
 use keel_state::{BookView, MarginAccount, MarginKind, Market, Pool, RiskBook, Workspace};
 
@@ -121,7 +121,7 @@ pub fn handler<'info>(
     let scratch = &mut workspace.scratch();
     let spent = spend(authority, &view, &sides.taker, &legs, scratch)?;
 
-    sides.apply(&legs, outcome.taker_maintained);
+    sides.apply(&legs, &outcome);
     if let Some(spent) = spent {
         sides.taker.edit().account().apply_spent(spent);
     }
@@ -271,11 +271,14 @@ impl<'a> Sides<'a> {
         slot.is_some()
     }
 
-    fn apply(&mut self, legs: &Legs, maintained: bool) {
+    fn apply(&mut self, legs: &Legs, outcome: &OrderOutcome) {
         self.taker.edit().apply_positions(&legs.taker);
         self.maker.edit().apply_positions(&legs.maker);
-        if maintained && self.taker.account().liquidation_started != 0 {
+        if outcome.taker_maintained {
             self.taker.edit().apply_clock(AuctionClock::STOPPED);
+        }
+        if outcome.maker_maintained {
+            self.maker.edit().apply_clock(AuctionClock::STOPPED);
         }
         let Some(referrer) = &mut self.referrer else {
             return;

@@ -3,8 +3,8 @@
 
 use anchor_lang::prelude::*;
 use keel_risk::{
-    BalanceLeg, BankChange, Legs, Marked, MarketChange, PositionLeg, Ppm, Shares, TakeoverBuffers,
-    TakeoverPlan, TakeoverTerms, plan_take_over,
+    AuctionClock, BalanceLeg, BankChange, Legs, Marked, MarketChange, PositionLeg, Ppm, Shares,
+    TakeoverBuffers, TakeoverPlan, TakeoverTerms, plan_take_over,
 };
 use keel_state::{BALANCE_SLOTS, BookView, MarginAccount, MarginKind, RiskBook, Workspace};
 
@@ -204,6 +204,8 @@ impl Written {
             &self.bidder_balances[..balances],
             &self.bidder_positions[..positions],
         );
+        // He ended at Initial.
+        bidder.edit().apply_clock(AuctionClock::STOPPED);
         for bank in &mut ledgers.banks {
             let legs = self.account_balances[..balances].iter();
             if let Some(place) = legs.clone().position(|(_, leg)| leg.rate == bank.index) {

@@ -4,7 +4,7 @@ use super::TakeoverBuffers;
 use crate::book::{BalanceLeg, Book, Legs, PositionLeg, QUOTE_RATE};
 use crate::carry::{Carries, position_worth};
 use crate::error::RiskError;
-use crate::num::{ppm_ceil, ppm_floor};
+use crate::num::{ppm_ceil_bounded, ppm_floor_bounded};
 use crate::units::{Atoms, Lots, Ppm, Price, Shares};
 
 /// How many slots were written.
@@ -33,16 +33,22 @@ impl Marked {
 /// The part of a signed amount that moves: towards minus infinity, so that of what is owed more moves
 /// and of what is held less.
 pub(super) fn part_floor(held: i64, share: Ppm) -> i64 {
-    crate::num::signed_ppm_floor(held, share)
+    let whole = held.unsigned_abs();
+    // A share is at most one, so that no product overflows.
+    if held >= 0 {
+        ppm_floor_bounded(whole, u64::from(share.0)) as i64
+    } else {
+        (ppm_ceil_bounded(whole, u64::from(share.0)) as i64).wrapping_neg()
+    }
 }
 
 /// Lots of a position that move: of a leg that is worth something fewer, of one that costs more.
 fn lots_of(size: Lots, share: Ppm, costs: bool) -> i64 {
     let lots = size.0.unsigned_abs();
     let part = if costs {
-        ppm_ceil(lots, share).min(lots)
+        ppm_ceil_bounded(lots, u64::from(share.0)).min(lots)
     } else {
-        ppm_floor(lots, share)
+        ppm_floor_bounded(lots, u64::from(share.0))
     };
     part as i64 * size.0.signum()
 }

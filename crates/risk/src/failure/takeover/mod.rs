@@ -169,7 +169,7 @@ fn is_doubtful<B: Book>(book: &B, mut assets: u32) -> bool {
     while assets != 0 {
         let asset = assets.trailing_zeros() as u8;
         assets &= assets - 1;
-        doubtful |= book.quality(asset).tier >= Tier::Diverged;
+        doubtful |= book.tier(asset) >= Tier::Diverged;
     }
     doubtful
 }
