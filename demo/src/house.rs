@@ -24,8 +24,8 @@ pub struct Interest {
     pub token: String,
     /// What was lent out at the end.
     pub borrowed: f64,
-    /// What borrowing costs a year at the end, as a fraction.
-    pub yearly_rate: f64,
+    /// What borrowing costs a year at the end, per cent.
+    pub yearly_percent: f64,
     pub paid: f64,
     pub earned: f64,
     pub insured: f64,
@@ -39,8 +39,8 @@ pub struct Funding {
     pub market: String,
     pub longs_paid: f64,
     pub shorts_got: f64,
-    /// At the end, as a fraction of the notional a day.
-    pub daily_rate: f64,
+    /// At the end, of the notional a day, per cent.
+    pub daily_percent: f64,
     /// One side's at the end.
     pub open_interest: f64,
 }

@@ -110,7 +110,7 @@ fn borrowers_and_longs_pay_what_others_get() {
     assert_eq!(house.funding.len(), 3);
     for market in &house.funding {
         assert!(near(market.longs_paid, market.shorts_got), "{market:?}");
-        assert!(market.daily_rate.abs() <= 0.02, "{market:?}");
+        assert!(market.daily_percent.abs() <= 2.0, "{market:?}");
     }
     assert!(house.funding.iter().any(|market| market.longs_paid != 0.0));
 }

@@ -84,12 +84,7 @@ fn assemble(
             liquidations: liquidations.len(),
         }],
         liquidations,
-        pool: PoolResult {
-            initial_equity: 6e6,
-            final_equity: *net.last().unwrap(),
-            share_price: net.iter().map(|e| e / 6e6).collect(),
-            equity: net,
-        },
+        pool: pool(net),
         house: house(path),
         compute_units: BTreeMap::from([
             ("open_position".to_owned(), units(29_800, 29)),
@@ -289,7 +284,7 @@ fn house(path: &PricePath) -> House {
         interest: vec![Interest {
             token: "SOL".to_owned(),
             borrowed: 46_000.0,
-            yearly_rate: 0.012,
+            yearly_percent: 1.2,
             paid: 0.41,
             earned: 0.37,
             insured: 0.04,
@@ -299,22 +294,11 @@ fn house(path: &PricePath) -> House {
             market: "SOL-PERP".to_owned(),
             longs_paid: 812.0,
             shorts_got: 812.0,
-            daily_rate: 0.004,
+            daily_percent: 0.4,
             open_interest: 900_000.0,
         }],
         liquidity: liquidity(time),
-        takeovers: vec![Takeover {
-            time,
-            account: "Vera".to_owned(),
-            bidder: BIDDER.0.to_owned(),
-            share: 0.3,
-            worth: 20_000.0,
-            payment: 19_700.0,
-            from_insurance: 0.0,
-            after_s: 150,
-            health_before: -2_000.0,
-            health_after: 900.0,
-        }],
+        takeovers: vec![takeover(time)],
         bankruptcies: vec![Bankruptcy {
             time,
             account: "Gus".to_owned(),
@@ -327,5 +311,29 @@ fn house(path: &PricePath) -> House {
             from_depositors: 0.0,
             owed: 0.0,
         }],
+    }
+}
+
+fn takeover(time: i64) -> Takeover {
+    Takeover {
+        time,
+        account: "Vera".to_owned(),
+        bidder: BIDDER.0.to_owned(),
+        share: 0.3,
+        worth: 20_000.0,
+        payment: 19_700.0,
+        from_insurance: 0.0,
+        after_s: 150,
+        health_before: -2_000.0,
+        health_after: 900.0,
+    }
+}
+
+fn pool(net: Vec<f64>) -> PoolResult {
+    PoolResult {
+        initial_equity: 6e6,
+        final_equity: *net.last().unwrap(),
+        share_price: net.iter().map(|e| e / 6e6).collect(),
+        equity: net,
     }
 }

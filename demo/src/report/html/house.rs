@@ -2,7 +2,7 @@
 
 use super::{escape, row, table};
 use crate::house::House;
-use crate::report::money::{cents, elapsed, percent, rate, signed_usd, usd};
+use crate::report::money::{cents, elapsed, percent, share, signed_usd, usd};
 use crate::result::RunResult;
 
 pub fn section(run: &RunResult) -> String {
@@ -51,7 +51,7 @@ fn interest(house: &House) -> String {
     for bank in &house.interest {
         let cells = [
             usd(bank.borrowed),
-            rate(bank.yearly_rate),
+            share(bank.yearly_percent),
             cents(bank.paid),
             cents(bank.earned),
             cents(bank.insured),
@@ -75,7 +75,7 @@ fn funding(house: &House) -> String {
             usd(market.open_interest),
             cents(market.longs_paid),
             cents(market.shorts_got),
-            rate(market.daily_rate),
+            share(market.daily_percent),
         ];
         rows.push_str(&row("", &[&market.market], &cells));
     }
@@ -131,7 +131,7 @@ fn takeovers(house: &House, start: i64) -> String {
     for taken in &house.takeovers {
         let after = elapsed(taken.time - start);
         let cells = [
-            rate(taken.share),
+            share(taken.share * 100.0),
             usd(taken.worth),
             usd(taken.payment),
             usd(taken.discount()),

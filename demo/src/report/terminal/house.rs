@@ -3,7 +3,7 @@
 
 use super::{clip, trader_table};
 use crate::house::House;
-use crate::report::money::{cents, elapsed, rate, signed_usd, usd};
+use crate::report::money::{cents, elapsed, share, signed_usd, usd};
 use crate::report::table::Align::{Left, Right};
 use crate::report::table::Table;
 use crate::result::RunResult;
@@ -40,7 +40,7 @@ fn interest(house: &House) -> String {
         table.row([
             clip(&bank.token, 10),
             usd(bank.borrowed),
-            rate(bank.yearly_rate),
+            share(bank.yearly_percent),
             cents(bank.paid),
             cents(bank.earned),
             cents(bank.insured),
@@ -64,7 +64,7 @@ fn funding(house: &House) -> String {
             usd(market.open_interest),
             cents(market.longs_paid),
             cents(market.shorts_got),
-            rate(market.daily_rate),
+            share(market.daily_percent),
         ]);
     }
     table.render()
@@ -131,7 +131,7 @@ fn takeovers(house: &House, start: i64) -> String {
             elapsed(taken.time - start),
             clip(&taken.account, 16),
             clip(&taken.bidder, 12),
-            rate(taken.share),
+            share(taken.share * 100.0),
             usd(taken.worth),
             usd(taken.payment),
             usd(taken.discount()),
