@@ -196,7 +196,7 @@ fn the_object_has_the_promised_keys() {
     }
     assert!(value["traders"][0]["final_equity"].is_number());
     assert!(value["saved"]["usd"].is_number());
-    assert_eq!(value["schema"], 2);
+    assert_eq!(value["schema"], 3);
     for part in [
         "members",
         "interest",

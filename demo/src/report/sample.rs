@@ -298,7 +298,27 @@ fn house(path: &PricePath) -> House {
             open_interest: 900_000.0,
         }],
         liquidity: liquidity(time),
+        insurance: vec![Insurance {
+            market: "SOL-PERP".to_owned(),
+            given: 40_000.0,
+            earned: 2_000.0,
+            paid: 2_500.0,
+            held: 39_500.0,
+            limit: 1_975_000.0,
+        }],
+        settlements: vec![Settlement {
+            market: "SOL-PERP".to_owned(),
+            times: 40,
+            moved: 310_000.0,
+            waiting: 1_200.0,
+        }],
         takeovers: vec![takeover(time)],
+        deleveragings: vec![deleveraging(time)],
+        strays: vec![Strays {
+            market: "ETH-PERP".to_owned(),
+            times: 1,
+            size: 0.000_3,
+        }],
         bankruptcies: vec![Bankruptcy {
             time,
             account: "Gus".to_owned(),
@@ -326,6 +346,20 @@ fn takeover(time: i64) -> Takeover {
         after_s: 150,
         health_before: -2_000.0,
         health_after: 900.0,
+    }
+}
+
+fn deleveraging(time: i64) -> Deleveraging {
+    Deleveraging {
+        time,
+        account: "Nils".to_owned(),
+        market: "ETH-PERP".to_owned(),
+        by_pool: false,
+        size: 80.0,
+        price: 3_500.0,
+        penalty: 0.0,
+        closed_percent: 23.4,
+        net_asset_value: -1_500.0,
     }
 }
 
