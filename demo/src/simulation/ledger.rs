@@ -184,3 +184,38 @@ impl Sums {
         Ok(sums)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytemuck::Zeroable;
+    use keel_risk::{Carry48, Frac40};
+
+    use super::*;
+
+    fn side(keep: u64, epoch: u32) -> SideLedger {
+        SideLedger {
+            open_interest: 0,
+            carry: Carry48(0),
+            keep: Keep {
+                keep: Frac40(keep),
+                epoch,
+            },
+            stray: Frac40(0),
+            stray_quote: 0,
+        }
+    }
+
+    /// 8.5: a position keeps what its side does since it was last written, an epoch being sixteen places.
+    #[test]
+    fn a_position_keeps_what_its_side_keeps() {
+        let mut position = Position::zeroed();
+        (position.size, position.keep) = (-7, 1 << 40);
+        assert_eq!(kept(&position, &side(1 << 40, 0)), 7 * LOT);
+        assert_eq!(kept(&position, &side(1 << 39, 0)), 7 * LOT / 2);
+        assert_eq!(kept(&position, &side(1 << 40, 1)), 7 * LOT >> 16);
+        assert_eq!(kept(&position, &side(1 << 40, 6)), 0);
+
+        (position.keep, position.epoch) = (1 << 39, 3);
+        assert_eq!(kept(&position, &side(1 << 38, 3)), 7 * LOT / 2);
+    }
+}
