@@ -217,6 +217,8 @@ impl Crash {
 
     /// Each market's part of each bankruptcy: what the account gains by it is what others pay.
     fn resolve_markets(&mut self) {
+        // The first would publish the quote's index: what is lacking is judged by it from the start.
+        self.world.accrue_all().expect("published");
         let bankrupt: Vec<Pubkey> = (self.traders.iter())
             .map(|trader| trader.margin)
             .filter(|margin| self.value(*margin) < 0)
