@@ -212,7 +212,7 @@ mod tests {
         (position.size, position.keep) = (-7, 1 << 40);
         assert_eq!(kept(&position, &side(1 << 40, 0)), 7 * LOT);
         assert_eq!(kept(&position, &side(1 << 39, 0)), 7 * LOT / 2);
-        assert_eq!(kept(&position, &side(1 << 40, 1)), 7 * LOT >> 16);
+        assert_eq!(kept(&position, &side(1 << 40, 1)), (7 * LOT) >> 16);
         assert_eq!(kept(&position, &side(1 << 40, 6)), 0);
 
         (position.keep, position.epoch) = (1 << 39, 3);

@@ -29,7 +29,7 @@ pub struct Settler {
 
 /// What an account won or lost in a market, and what it has to pay with, atoms.
 #[derive(Clone, Copy, Debug)]
-struct Result {
+struct Outcome {
     margin: Pubkey,
     worth: i64,
     deposit: i64,
@@ -73,8 +73,8 @@ impl Settler {
         invariants: &mut Invariants,
     ) -> anyhow::Result<()> {
         let results = results(stage, asset)?;
-        let mut winners: Vec<Result> = results.iter().copied().filter(|r| r.worth > 0).collect();
-        let mut losers: Vec<Result> = results.into_iter().filter(|r| r.owes() > 0).collect();
+        let mut winners: Vec<Outcome> = results.iter().copied().filter(|r| r.worth > 0).collect();
+        let mut losers: Vec<Outcome> = results.into_iter().filter(|r| r.owes() > 0).collect();
         winners.sort_by_key(|result| result.worth);
         losers.sort_by_key(|result| result.owes());
         while let (Some(winner), Some(loser)) = (winners.last_mut(), losers.last_mut()) {
@@ -120,7 +120,7 @@ impl Settler {
     }
 }
 
-impl Result {
+impl Outcome {
     /// What can be taken of it.
     fn owes(&self) -> i64 {
         (-self.worth).min(self.deposit)
@@ -128,7 +128,7 @@ impl Result {
 }
 
 /// Every account's result in a market, atoms, floor.
-fn results(stage: &Stage, asset: Asset) -> anyhow::Result<Vec<Result>> {
+fn results(stage: &Stage, asset: Asset) -> anyhow::Result<Vec<Outcome>> {
     let chain = Chain::of(&stage.world);
     let snapshot = chain.snapshot()?;
     let book = snapshot.view();
@@ -143,7 +143,7 @@ fn results(stage: &Stage, asset: Asset) -> anyhow::Result<Vec<Result>> {
         };
         let terms = book.instrument(leg.instrument);
         let shares = view.balance(0).map_or(0, |quote| quote.shares.0.max(0));
-        all.push(Result {
+        all.push(Outcome {
             margin,
             worth: position_worth(&leg, terms.mark, Carries::of(&terms)).0,
             deposit: deposit_amount(keel_risk::Shares(shares), index).0,

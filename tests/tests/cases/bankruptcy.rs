@@ -89,7 +89,7 @@ fn the_groups_part_is_paid_at_any_index() {
     let part = Part::Market(market(Asset::Sol));
     let resolve = instruction::resolve_bankruptcy(&stage.world.keys, alice, part);
     for _ in 0..16 {
-        let paid = stage.world.vm.simulate(&[resolve.clone()], &[]);
+        let paid = stage.world.vm.simulate(std::slice::from_ref(&resolve), &[]);
         paid.expect("a resolution");
         let token = stage.world.token(Asset::Usdc);
         stage

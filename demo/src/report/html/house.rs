@@ -234,7 +234,7 @@ fn deleveragings(house: &House, start: i64) -> String {
         out += &format!(
             "<p class=\"soft\">{}: the pool took {} in lots that rounding left without a holder.</p>",
             escape(&strays.market),
-            strays.size
+            grouped(strays.size, 5)
         );
     }
     out

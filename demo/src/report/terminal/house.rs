@@ -223,7 +223,7 @@ fn deleveragings(house: &House, start: i64) -> String {
         out += &format!(
             "  {}: the pool took {} in lots that rounding left without a holder.\n",
             clip(&strays.market, 12),
-            strays.size
+            grouped(strays.size, 5)
         );
     }
     out
