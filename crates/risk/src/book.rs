@@ -168,6 +168,38 @@ pub struct RateTerms {
     pub init_liab_weight: Ppm,
 }
 
+impl RateTerms {
+    /// What judging needs for a deposit, or for a borrow.
+    #[must_use]
+    pub const fn held(&self, is_deposit: bool) -> HeldTerms {
+        if is_deposit {
+            HeldTerms {
+                asset: self.asset,
+                index: self.deposit_index,
+                maint_weight: self.maint_asset_weight,
+                init_weight: self.init_asset_weight,
+            }
+        } else {
+            HeldTerms {
+                asset: self.asset,
+                index: self.borrow_index,
+                maint_weight: self.maint_liab_weight,
+                init_weight: self.init_liab_weight,
+            }
+        }
+    }
+}
+
+/// One bank as published, for deposits or for borrows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldTerms {
+    pub asset: u8,
+    /// A borrow's is extrapolated to now (4.1).
+    pub index: Index48,
+    pub maint_weight: Ppm,
+    pub init_weight: Ppm,
+}
+
 /// What an instrument is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstrumentKind {
@@ -203,6 +235,16 @@ pub struct InstrumentTerms {
 }
 
 impl InstrumentTerms {
+    /// F of the side that a size is on.
+    #[must_use]
+    pub const fn carry_of(&self, size: Lots) -> Carry48 {
+        if size.0 > 0 {
+            self.carry_long
+        } else {
+            self.carry_short
+        }
+    }
+
     /// A perp or a future without carry.
     #[must_use]
     pub const fn linear(kind: InstrumentKind, asset: u8, mark: Price) -> Self {
@@ -216,6 +258,16 @@ impl InstrumentTerms {
             surcharge: Atoms(0),
         }
     }
+}
+
+/// What judging needs of a perpetual, for one side of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PerpTerms {
+    pub asset: u8,
+    /// Atoms per lot.
+    pub mark: Price,
+    /// F of the side (7.2).
+    pub carry: Carry48,
 }
 
 /// The Greeks of one lot, as published (6.2).
@@ -263,7 +315,24 @@ pub trait Book {
     fn group(&self) -> GroupTerms;
     fn asset(&self, index: u8) -> AssetTerms;
     fn rate(&self, index: u8) -> RateTerms;
+    /// The bank's terms for a deposit, or for a borrow.
+    fn held(&self, rate: u8, is_deposit: bool) -> HeldTerms {
+        self.rate(rate).held(is_deposit)
+    }
     fn instrument(&self, index: u8) -> InstrumentTerms;
+    /// A perpetual's terms for its long or its short side; `None` for a dated instrument.
+    fn perp(&self, index: u8, is_long: bool) -> Option<PerpTerms> {
+        let terms = self.instrument(index);
+        (terms.kind == InstrumentKind::Perp).then_some(PerpTerms {
+            asset: terms.asset,
+            mark: terms.mark,
+            carry: if is_long {
+                terms.carry_long
+            } else {
+                terms.carry_short
+            },
+        })
+    }
     /// The instrument's asset alone.
     fn asset_of(&self, instrument: u8) -> u8 {
         self.instrument(instrument).asset
@@ -297,8 +366,16 @@ impl<B: Book + ?Sized> Book for &B {
         (**self).rate(index)
     }
 
+    fn held(&self, rate: u8, is_deposit: bool) -> HeldTerms {
+        (**self).held(rate, is_deposit)
+    }
+
     fn instrument(&self, index: u8) -> InstrumentTerms {
         (**self).instrument(index)
+    }
+
+    fn perp(&self, index: u8, is_long: bool) -> Option<PerpTerms> {
+        (**self).perp(index, is_long)
     }
 
     fn asset_of(&self, instrument: u8) -> u8 {
@@ -361,6 +438,16 @@ pub trait Legs {
     fn position_slots(&self) -> usize;
     fn position(&self, slot: usize) -> Option<PositionLeg>;
 
+    /// Whether [`Legs::stored`] answers for [`Legs::position`]: what is stored is what is held.
+    fn is_stored(&self) -> bool {
+        true
+    }
+
+    /// The position as it is stored; asked only where that is what is held.
+    fn stored(&self, slot: usize) -> Option<PositionLeg> {
+        self.position(slot)
+    }
+
     /// The instrument of which a slot holds a size; none for a result alone.
     fn sized(&self, slot: usize) -> Option<u8> {
         let leg = self.position(slot)?;
@@ -392,6 +479,14 @@ impl<L: Legs + ?Sized> Legs for &L {
 
     fn position(&self, slot: usize) -> Option<PositionLeg> {
         (**self).position(slot)
+    }
+
+    fn is_stored(&self) -> bool {
+        (**self).is_stored()
+    }
+
+    fn stored(&self, slot: usize) -> Option<PositionLeg> {
+        (**self).stored(slot)
     }
 
     fn sized(&self, slot: usize) -> Option<u8> {
@@ -429,6 +524,15 @@ impl<L: Legs> Legs for Amended<'_, L> {
 
     fn position(&self, slot: usize) -> Option<PositionLeg> {
         replaced(self.positions, slot).or_else(|| self.base.position(slot))
+    }
+
+    fn is_stored(&self) -> bool {
+        self.base.is_stored()
+    }
+
+    #[inline(always)]
+    fn stored(&self, slot: usize) -> Option<PositionLeg> {
+        replaced(self.positions, slot).or_else(|| self.base.stored(slot))
     }
 
     fn sized(&self, slot: usize) -> Option<u8> {

@@ -185,4 +185,6 @@ pub enum RiskError {
     NothingMissing,
     /// The account still owes lenders, who come first: resolve its borrows' banks (8.6).
     LendersFirst { owed: u64 },
+    /// The request has received its part of this round: wait for the next.
+    NothingToRedeem { received: u64, left_s: u64 },
 }

@@ -172,6 +172,17 @@ impl MarketLedger {
         held.wrapping_sub(long).wrapping_add(short)
     }
 
+    /// The ledger once nobody holds a lot: F of both sides starts anew at zero (8.5, decision 49). Every
+    /// sum of I2 stands, as no lot carries any; a held lot anywhere leaves all as it is.
+    #[must_use]
+    pub const fn rested(mut self) -> Self {
+        if self.long.open_interest == 0 && self.short.open_interest == 0 {
+            self.long.carry = Carry48(0);
+            self.short.carry = Carry48(0);
+        }
+        self
+    }
+
     /// F of both sides.
     #[must_use]
     pub const fn carries(&self) -> Carries {

@@ -31,8 +31,8 @@ pub const fn wide_mul(a: u64, b: u64) -> (u64, u64) {
 /// `a * b / 2^shift`, floor, and whether anything was cut off; saturates at `u64::MAX`.
 ///
 /// Short for `a < 2^39` and `b < 2^48`: sizes, and the mantissas of prices.
-#[inline]
-const fn mul_shift(a: u64, b: u64, shift: u8) -> (u64, bool) {
+#[inline(always)]
+pub(crate) const fn mul_shift(a: u64, b: u64, shift: u8) -> (u64, bool) {
     const LOW24: u64 = (1 << 24) - 1;
     // Shift amounts are kept in 64 bits and masked, so that neither width nor overflow is checked.
     let shift = if shift > 63 { 63 } else { shift as u64 };
@@ -237,6 +237,28 @@ pub(crate) const fn ppm_floor_bounded(a: u64, rate: u64) -> u64 {
 pub(crate) const fn ppm_ceil_bounded(a: u64, rate: u64) -> u64 {
     let rest = (a % MILLION).wrapping_mul(rate).wrapping_add(MILLION - 1) / MILLION;
     (a / MILLION).wrapping_mul(rate).wrapping_add(rest)
+}
+
+/// Amounts below this times a rate of at most 2^24 stay below 2^63.
+const SHORT: u64 = 1 << 39;
+
+/// `a * rate`, floor, for rates of at most 2^24 where [`ppm_floor_bounded`] serves too: one division
+/// for amounts below 2^39.
+#[inline]
+pub(crate) const fn rate_floor(a: u64, rate: u64) -> u64 {
+    if a < SHORT {
+        return a.wrapping_mul(rate) / MILLION;
+    }
+    ppm_floor_bounded(a, rate)
+}
+
+/// The same, ceil.
+#[inline]
+pub(crate) const fn rate_ceil(a: u64, rate: u64) -> u64 {
+    if a < SHORT {
+        return a.wrapping_mul(rate).wrapping_add(MILLION - 1) / MILLION;
+    }
+    ppm_ceil_bounded(a, rate)
 }
 
 /// `a * rate` of a signed amount towards minus infinity; saturates at the ends of `i64`.

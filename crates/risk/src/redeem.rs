@@ -103,6 +103,20 @@ pub struct RedeemQueue {
 }
 
 impl RedeemQueue {
+    /// After shares were burned for `worth` atoms.
+    const fn paid(self, burned: u64, worth: u64) -> Self {
+        Self {
+            escrowed: self.escrowed.saturating_sub(burned),
+            tally: self.tally.plus(burned, worth),
+            ..self
+        }
+    }
+
+    /// Live seconds until its round is over.
+    const fn left_s(&self, live_time: u64) -> u64 {
+        ROUND_S.saturating_sub(live_time.saturating_sub(self.round_started))
+    }
+
     /// The queue at a live time: a round is over after an hour.
     #[must_use]
     pub const fn at(self, live_time: u64) -> Self {
@@ -185,10 +199,13 @@ pub struct RedeemPlan {
 /// the bounds that make it smallest (10.4); the request its part, floor. What leaves is at most the
 /// pool's health_I, so that it ends at Initial or above, its quote deposit, and what the bank lets
 /// out; and of that, with what the round paid already, the request's part of all shares that asked.
-/// A part burns as many shares as it covers; a request of which nothing can be paid keeps its
-/// place. Either way what is left may be executed until two hours later.
+/// A part burns as many shares as it covers. A request of which the round has paid nothing yet, and of
+/// which nothing can be paid, keeps its place: no share is burned, nothing else changes (decision 48).
+/// Either way what is left may be executed until two hours later. A request that has received its part
+/// of the round waits for the next.
 ///
-/// Errors: `CooldownRunning`, `RequestLapsed`, `PriceUnfit` when an asset of the pool has no fresh
+/// The pool was found at Maintenance, and ends at Initial where anything leaves it: its clock is
+/// cleared (8.4). Errors: `NothingToRedeem`, `CooldownRunning`, `RequestLapsed`, `PriceUnfit` when an asset of the pool has no fresh
 /// price, `RedemptionsStopped` below Maintenance, `BelowMinAmount`, `TooLarge` for shares that nobody
 /// owns.
 pub fn plan_redeem<B: Book, L: Legs>(
@@ -215,6 +232,7 @@ pub fn plan_redeem<B: Book, L: Legs>(
     let part = part_of(&queue, &tally, request.shares, most);
 
     let (burned, worth) = shares_out(&request, terms.pool.shares, found.value, part)?;
+    let (queue, tally) = counted(terms, (queue, tally), (burned, worth))?;
     let (cash, amount) = pay_out(held, &terms.exit.bank, worth);
     check_least(&request, burned, amount)?;
     let left = request.shares - burned;
@@ -232,11 +250,7 @@ pub fn plan_redeem<B: Book, L: Legs>(
         value: found.value,
         price_before: share_price(found.at_mark, terms.pool.shares),
         price_after: share_price(equity, terms.pool.shares - burned),
-        queue: RedeemQueue {
-            escrowed: queue.escrowed.saturating_sub(burned),
-            tally: queue.tally.plus(burned, worth),
-            ..queue
-        },
+        queue,
         request: RedeemRequest {
             shares: left,
             min_amount: mul_div_floor(request.min_amount, left, request.shares).unwrap_or(0),
@@ -244,9 +258,28 @@ pub fn plan_redeem<B: Book, L: Legs>(
                 closes: request.window.closes.max(kept_until),
                 ..request.window
             },
-            tally: tally.plus(burned, worth),
+            tally,
         },
     })
+}
+
+/// The queue and the request's part after a payment, both given as of this round. One of nothing starts
+/// no round: where the round has paid the request before it is refused.
+fn counted(
+    terms: &RedeemTerms,
+    (queue, own): (RedeemQueue, RoundTally),
+    (burned, worth): (u64, u64),
+) -> Result<(RedeemQueue, RoundTally), RiskError> {
+    if burned != 0 {
+        return Ok((queue.paid(burned, worth), own.plus(burned, worth)));
+    }
+    if own.burned != 0 {
+        return Err(RiskError::NothingToRedeem {
+            received: own.paid,
+            left_s: queue.left_s(terms.live_time),
+        });
+    }
+    Ok((terms.queue, terms.request.tally))
 }
 
 /// What all shares are redeemed at, and how much may leave before the pool is at Initial.

@@ -6,7 +6,7 @@ use crate::carry::{Carries, position_worth, utilisation};
 use crate::error::RiskError;
 use crate::fitness::require_prices;
 use crate::ledger::{BankChange, BankLedger};
-use crate::margin::{self, InitialTerms, Scratch};
+use crate::margin::{self, Health, InitialTerms, Scratch};
 use crate::price::Action;
 use crate::shares::{credited, debited, deposit_amount};
 use crate::units::{Atoms, Native, Ppm, Shares};
@@ -58,6 +58,8 @@ pub struct SettlePlan {
     pub loser_balance: (usize, BalanceLeg),
     pub bank: BankChange,
     pub up_to: SettledUpTo,
+    /// Whether the loser was found at Maintenance or above: no auction of his is under way (8.4).
+    pub loser_maintained: bool,
 }
 
 /// Moves quote from the loser's bank balance to the winner's, and the same of their results in one
@@ -100,7 +102,15 @@ pub fn plan_settle<B: Book, W: Legs, L: Legs>(
             SettledUpTo::MaxAmount
         },
     );
-    let refused = may_move(book, &loser, results.lost, wanted, deposit, terms, scratch);
+    let before = margin::maintenance(book, loser.legs, scratch);
+    let refused = may_move(
+        book,
+        &loser,
+        (results.lost, before),
+        (wanted, deposit),
+        terms,
+        scratch,
+    );
     let (amount, up_to) = match refused {
         Ok(()) => full,
         Err(Refused::Nothing(error)) => return Err(error),
@@ -108,7 +118,10 @@ pub fn plan_settle<B: Book, W: Legs, L: Legs>(
         Err(Refused::Beyond(_)) if deposit > 0 => (deposit, SettledUpTo::Deposit),
         Err(Refused::Beyond(error)) => return Err(error),
     };
-    Ok(plan(&winner, &loser, &results, terms, amount, up_to))
+    Ok(SettlePlan {
+        loser_maintained: !before.is_liquidatable(),
+        ..plan(&winner, &loser, &results, terms, amount, up_to)
+    })
 }
 
 /// Both positions and what they are worth.
@@ -161,17 +174,16 @@ enum Refused {
     Beyond(RiskError),
 }
 
-/// Whether the loser may part with `wanted`, borrowing what his deposit lacks.
+/// Whether the loser, whose Maintenance is `before`, may part with `wanted`, borrowing what his deposit
+/// lacks.
 fn may_move<B: Book, L: Legs>(
     book: &B,
     loser: &Settling<'_, L>,
-    lost: PositionLeg,
-    wanted: i64,
-    deposit: i64,
+    (lost, before): (PositionLeg, Health),
+    (wanted, deposit): (i64, i64),
     terms: &SettleTerms,
     scratch: &mut Scratch<'_>,
 ) -> Result<(), Refused> {
-    let before = margin::maintenance(book, loser.legs, scratch);
     let below = RiskError::BelowInitial {
         equity: before.equity,
         requirement: before.requirement,
@@ -248,6 +260,7 @@ fn plan<W: Legs, L: Legs>(
         loser_balance: (loser.balance_slot, quote_balance(paid)),
         bank: BankChange::of(held, paid).and(BankChange::of(had, got)),
         up_to,
+        loser_maintained: false,
     }
 }
 

@@ -70,7 +70,8 @@ account! {
         owner: Pubkey,
         delegate: Pubkey,
         name: [u8; 32],
-        /// Counts every change; starts at `slot << 20`, so that a revived address cannot repeat one.
+        /// Counts every change of what the account holds, owes and permits; starts at `slot << 20`,
+        /// so that a revived address cannot repeat one. Neither its clocks nor touches count.
         seq: u64,
         /// Live time at which a liquidation began; 0 when none is under way.
         liquidation_started: u64,

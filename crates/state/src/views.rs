@@ -4,8 +4,8 @@ use keel_risk::PerSecond64;
 use keel_risk::carry::extrapolated;
 use keel_risk::{
     AssetTerms, Atoms, BalanceLeg, Book, Carry48, Delta30, Extremes, Frac40, Greeks, GroupTerms,
-    Index48, InstrumentKind, InstrumentTerms, Legs, LiquidationTerms, PositionLeg, Ppm, Price,
-    PriceQuality, RateTerms, Scenario, ScenarioPeak, Shares, age_s,
+    HeldTerms, Index48, InstrumentKind, InstrumentTerms, Legs, LiquidationTerms, PerpTerms,
+    PositionLeg, Ppm, Price, PriceQuality, RateTerms, Scenario, ScenarioPeak, Shares, age_s,
 };
 
 use keel_risk::limits::{MAX_ASSETS, MAX_ASSETS_PER_ACCOUNT};
@@ -78,6 +78,23 @@ impl<'a> BookView<'a> {
         })
     }
 
+    #[cold]
+    #[inline(never)]
+    fn fresh_held(&self, rate: u8, is_deposit: bool) -> HeldTerms {
+        self.fresh_rate(rate).held(is_deposit)
+    }
+
+    /// A bank's borrow index as published, extrapolated to now.
+    #[inline]
+    fn owed_index(&self, index: u8) -> Index48 {
+        let entry = &self.book.rates[usize::from(index)];
+        extrapolated(
+            Index48(entry.borrow_index),
+            PerSecond64(entry.borrow_rate),
+            self.now.saturating_sub(entry.updated),
+        )
+    }
+
     #[inline(always)]
     fn published_rate(&self, index: u8) -> RateTerms {
         let entry = &self.book.rates[usize::from(index)];
@@ -86,11 +103,7 @@ impl<'a> BookView<'a> {
         RateTerms {
             asset: entry.asset,
             deposit_index: Index48(entry.deposit_index),
-            borrow_index: extrapolated(
-                Index48(entry.borrow_index),
-                PerSecond64(entry.borrow_rate),
-                self.now.saturating_sub(entry.updated),
-            ),
+            borrow_index: self.owed_index(index),
             maint_asset_weight: Ppm(entry.maint_asset_weight),
             init_asset_weight: Ppm(if young { 0 } else { entry.init_asset_weight }),
             maint_liab_weight: Ppm(entry.maint_liab_weight),
@@ -194,6 +207,31 @@ impl Book for BookView<'_> {
     }
 
     #[inline(always)]
+    fn held(&self, rate: u8, is_deposit: bool) -> HeldTerms {
+        if (self.fresh_bits >> (rate & 31)) & 1 != 0 {
+            return self.fresh_held(rate, is_deposit);
+        }
+        let entry = &self.book.rates[usize::from(rate)];
+        if is_deposit {
+            let asset = &self.book.assets[usize::from(entry.asset)];
+            let young = rate != 0 && asset.listed_at > self.listed_before;
+            HeldTerms {
+                asset: entry.asset,
+                index: Index48(entry.deposit_index),
+                maint_weight: Ppm(entry.maint_asset_weight),
+                init_weight: Ppm(if young { 0 } else { entry.init_asset_weight }),
+            }
+        } else {
+            HeldTerms {
+                asset: entry.asset,
+                index: self.owed_index(rate),
+                maint_weight: Ppm(entry.maint_liab_weight),
+                init_weight: Ppm(entry.init_liab_weight),
+            }
+        }
+    }
+
+    #[inline(always)]
     fn instrument(&self, index: u8) -> InstrumentTerms {
         let entry = &self.book.instruments[usize::from(index)];
         if entry.kind > InstrumentTag::Perp as u8 {
@@ -209,6 +247,24 @@ impl Book for BookView<'_> {
             delta: Delta30::ONE,
             surcharge: Atoms(0),
         }
+    }
+
+    #[inline(always)]
+    fn perp(&self, index: u8, is_long: bool) -> Option<PerpTerms> {
+        let entry = &self.book.instruments[usize::from(index)];
+        if entry.kind > InstrumentTag::Perp as u8 {
+            return None;
+        }
+        let asset = &self.book.assets[usize::from(entry.asset)];
+        Some(PerpTerms {
+            asset: entry.asset,
+            mark: Price::from_stored(asset.lot_price, asset.lot_shift),
+            carry: carry(if is_long {
+                entry.carry_long
+            } else {
+                entry.carry_short
+            }),
+        })
     }
 
     #[inline(always)]
@@ -426,6 +482,15 @@ impl Legs for MarginView<'_> {
         if self.shrunk {
             return self.kept_position(slot);
         }
+        self.stored(slot)
+    }
+
+    fn is_stored(&self) -> bool {
+        !self.shrunk
+    }
+
+    #[inline(always)]
+    fn stored(&self, slot: usize) -> Option<PositionLeg> {
         let position = self.positions.get(slot)?;
         (position.used != 0).then_some(position.leg())
     }

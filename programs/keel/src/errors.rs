@@ -173,6 +173,7 @@ errors! {
         NotBankrupt = "the account has something left that can be taken, or lacks nothing: liquidate it first",
         NothingMissing = "nothing is missing in this market or bank: name another",
         LendersFirst = "the account still owes lenders, who come first: resolve its borrows' banks",
+        NothingToRedeem = "the request has received its part of this hour's round: wait for the next",
     }
 }
 

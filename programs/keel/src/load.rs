@@ -6,9 +6,10 @@ use std::cell::{Ref, RefMut};
 use anchor_lang::prelude::*;
 use anchor_lang::{Owner, ZeroCopy};
 use bytemuck::{cast_slice, cast_slice_mut, from_bytes, from_bytes_mut};
+use keel_risk::{AuctionClock, CashPlan};
 use keel_state::{
-    Bank, DISCRIMINATOR_BYTES, MarginAccount, MarginKind, MarginMut, MarginView, Market, Position,
-    RiskBook,
+    Bank, BookView, DISCRIMINATOR_BYTES, MarginAccount, MarginKind, MarginMut, MarginView, Market,
+    Position, RiskBook, Workspace,
 };
 
 use crate::errors::KeelError;
@@ -67,6 +68,29 @@ impl MarginRefMut<'_> {
     pub fn edit(&mut self) -> MarginMut<'_> {
         MarginMut::new(&mut self.header, &mut self.positions, self.book)
     }
+}
+
+/// The clock of an account's auction once tokens came in: judged only while it runs, on the heap and in
+/// a frame of its own (margin-spec 8.4).
+pub fn clock_after_inflow(margin: &MarginRefMut, view: &BookView, cash: &CashPlan) -> AuctionClock {
+    let clock = margin.account().auction_clock();
+    if clock == AuctionClock::STOPPED {
+        return clock;
+    }
+    judge_inflow(margin, view, cash)
+}
+
+#[inline(never)]
+fn judge_inflow(margin: &MarginRefMut, view: &BookView, cash: &CashPlan) -> AuctionClock {
+    let legs = margin.view();
+    let mut workspace = Workspace::for_account(&legs);
+    keel_risk::clock_after_inflow(
+        view,
+        &legs,
+        cash,
+        margin.account().auction_clock(),
+        &mut workspace.scratch(),
+    )
 }
 
 /// Maps a margin account of this book's group for reading.

@@ -16,7 +16,9 @@ use keel_tests::{Asset, Trader, World, expect_error, keypair, market};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
-use crate::mutations::{Case, Harmless, OTHER_PROGRAM, addresses, judge_all, snapshot};
+use crate::mutations::{
+    Area, Case, Harmless, OTHER_PROGRAM, Tally, addresses, judge_all, snapshot,
+};
 
 /// Anchor's number for a mint of another token program.
 const MINT_TOKEN_PROGRAM: u32 = 2_022;
@@ -138,6 +140,12 @@ fn payers() -> Vec<Harmless> {
 
 #[test]
 fn creating_a_group_refuses_every_wrong_account() {
+    CREATING_A_GROUP.judged();
+}
+
+pub static CREATING_A_GROUP: Area = Area::of("creating a group", creating_a_group);
+
+fn creating_a_group() -> Tally {
     let mut stage = stage();
     let listers = Listers::of(&stage);
     let world = &mut stage.world;
@@ -173,11 +181,17 @@ fn creating_a_group_refuses_every_wrong_account() {
         signers: listers.signers(),
         allowed,
     };
-    judge_all(world, vec![case]);
+    judge_all(world, vec![case])
 }
 
 #[test]
 fn listing_refuses_every_wrong_account() {
+    LISTING.judged();
+}
+
+pub static LISTING: Area = Area::of("listing", listing);
+
+fn listing() -> Tally {
     let mut stage = stage();
     let listers = Listers::of(&stage);
     let (payer, admin) = (listers.payer.pubkey(), listers.admin.pubkey());
@@ -213,11 +227,17 @@ fn listing_refuses_every_wrong_account() {
             allowed: payers(),
         },
     ];
-    judge_all(world, cases);
+    judge_all(world, cases)
 }
 
 #[test]
 fn creating_a_pool_refuses_every_wrong_account() {
+    CREATING_A_POOL.judged();
+}
+
+pub static CREATING_A_POOL: Area = Area::of("creating a pool", creating_a_pool);
+
+fn creating_a_pool() -> Tally {
     let mut stage = stage();
     let listers = Listers::of(&stage);
     let [first, other] = stage.keys();
@@ -237,7 +257,7 @@ fn creating_a_pool_refuses_every_wrong_account() {
         signers: listers.signers(),
         allowed: payers(),
     };
-    judge_all(&mut stage.world, vec![case]);
+    judge_all(&mut stage.world, vec![case])
 }
 
 /// One program moves the quote and mints the shares, so the shares can be of no other.
@@ -266,6 +286,12 @@ fn a_pools_shares_are_of_the_quotes_token_program() {
 
 #[test]
 fn creating_an_account_refuses_every_wrong_account() {
+    CREATING_AN_ACCOUNT.judged();
+}
+
+pub static CREATING_AN_ACCOUNT: Area = Area::of("creating an account", creating_an_account);
+
+fn creating_an_account() -> Tally {
     let mut stage = stage();
     let [first, other] = stage.keys();
     let (payer, trader, friend) = (&stage.payer, &stage.trader, &stage.friend);
@@ -288,11 +314,17 @@ fn creating_an_account_refuses_every_wrong_account() {
         ],
         allowed: payers(),
     }];
-    judge_all(&mut stage.world, cases);
+    judge_all(&mut stage.world, cases)
 }
 
 #[test]
 fn deposits_and_withdrawals_refuse_every_wrong_account() {
+    CASH.judged();
+}
+
+pub static CASH: Area = Area::of("cash", cash);
+
+fn cash() -> Tally {
     let mut stage = stage();
     let [first, other] = stage.keys();
     let (trader, friend) = (&stage.trader, &stage.friend);
@@ -344,11 +376,17 @@ fn deposits_and_withdrawals_refuse_every_wrong_account() {
             ],
         },
     ];
-    judge_all(&mut stage.world, cases);
+    judge_all(&mut stage.world, cases)
 }
 
 #[test]
 fn updating_prices_refuses_every_wrong_account() {
+    UPDATING_PRICES.judged();
+}
+
+pub static UPDATING_PRICES: Area = Area::of("updating prices", updating_prices);
+
+fn updating_prices() -> Tally {
     let mut stage = stage();
     let [first, other] = stage.keys();
     stage.world.vm.pass(2);
@@ -378,11 +416,17 @@ fn updating_prices_refuses_every_wrong_account() {
             (2, "a copy elsewhere", "a pull account may have any address"),
         ],
     }];
-    judge_all(&mut stage.world, cases);
+    judge_all(&mut stage.world, cases)
 }
 
 #[test]
 fn views_refuse_every_wrong_account() {
+    VIEWS.judged();
+}
+
+pub static VIEWS: Area = Area::of("views", views);
+
+fn views() -> Tally {
     let mut stage = stage();
     let [first, other] = stage.keys();
     let view = |keys: &GroupKeys, trader: &Trader| {
@@ -427,11 +471,17 @@ fn views_refuse_every_wrong_account() {
             ],
         },
     ];
-    judge_all(&mut stage.world, cases);
+    judge_all(&mut stage.world, cases)
 }
 
 #[test]
 fn trading_refuses_every_wrong_account() {
+    TRADING.judged();
+}
+
+pub static TRADING: Area = Area::of("trading", trading);
+
+fn trading() -> Tally {
     let mut stage = stage();
     let [first, other] = stage.keys();
     let trader = &stage.trader;
@@ -480,7 +530,7 @@ fn trading_refuses_every_wrong_account() {
             allowed: vec![],
         },
     ];
-    judge_all(&mut stage.world, cases);
+    judge_all(&mut stage.world, cases)
 }
 
 /// One trader with a position to be liquidated; a second one, whose collateral is SOL and who ends
@@ -520,6 +570,12 @@ fn liquidate(
 
 #[test]
 fn liquidation_refuses_every_wrong_account() {
+    LIQUIDATION.judged();
+}
+
+pub static LIQUIDATION: Area = Area::of("liquidation", liquidation);
+
+fn liquidation() -> Tally {
     let mut stage = stage();
     let [first, other] = stage.keys();
     let world = &mut stage.world;
@@ -583,7 +639,7 @@ fn liquidation_refuses_every_wrong_account() {
             allowed: vec![],
         },
     ];
-    judge_all(&mut stage.world, cases);
+    judge_all(&mut stage.world, cases)
 }
 
 /// All of the other group's accounts but one slot: no slot of ours may be mixed in.

@@ -6,7 +6,7 @@ use keel_sdk::{Instruction, address, instruction};
 use keel_state::MarginAccount;
 use keel_tests::{Asset, Failure, Sent, Trader, World, expect_error, market};
 
-use crate::mutations::{Case, judge_all};
+use crate::mutations::{Area, Case, Tally, judge_all};
 use crate::trading::PRICES;
 
 /// SOL after the fall that alice does not survive.
@@ -200,6 +200,53 @@ fn a_holder_trades_on_after_a_deleveraging() {
     assert_eq!(after.short.open_interest, after.long.open_interest);
     let again = stage.world.take_strays(Asset::Sol);
     expect_error(again, KeelError::NothingToLiquidate);
+}
+
+/// 8.5: F of a side that was shrunk stays while a lot is held; once nobody holds one, an accrual lets it
+/// start anew, in the market and in the risk book, and nobody's result changes.
+#[test]
+fn f_starts_anew_in_a_flat_market() {
+    let mut stage = Stage::unbid(6_000, FALLEN);
+    while stage.sizes()[1] != 0 {
+        stage.take(77_777).expect("a part");
+    }
+    let carry = |world: &World| {
+        let market = world.market(Asset::Sol);
+        [market.carry_long, market.carry_short]
+    };
+    let shrunk = carry(&stage.world);
+    assert!(shrunk[1] != [0; 2], "shorts were shrunk");
+    stage.world.accrue_all().expect("accrue");
+    assert!(carry(&stage.world)[1] != [0; 2], "lots are held");
+
+    let [_, _, bob, carol] = stage.sizes()[..] else {
+        panic!("four holders")
+    };
+    let world = &mut stage.world;
+    world.close(&stage.bob, Asset::Sol, -bob).expect("bob");
+    world
+        .close(&stage.carol, Asset::Sol, -carol)
+        .expect("carol");
+    world.take_strays(Asset::Sol).expect("strays");
+    let result = |world: &World, trader: &Trader| world.row(&trader.margin).position(0);
+    let before = [&stage.alice, &stage.bob, &stage.carol].map(|of| result(world, of));
+    world.accrue_all().expect("accrue");
+    assert_eq!(carry(world), [[0; 2]; 2]);
+    let published = world.with_book(|book| {
+        let entry = &book.instruments[usize::from(market(Asset::Sol))];
+        (entry.carry_long, entry.carry_short, entry.open_interest)
+    });
+    assert_eq!(published, Some(([0; 2], [0; 2], 0)));
+    let after = [&stage.alice, &stage.bob, &stage.carol].map(|of| result(world, of));
+    assert_eq!(before, after);
+
+    // Who opens now is worth what he was, less fee and spread.
+    let worth = stage.value(&stage.bob);
+    let opened = stage.world.open(&stage.bob, Asset::Sol, -10_000);
+    opened.expect("an opening");
+    let cost = worth - stage.value(&stage.bob);
+    assert!((0..20_000_000).contains(&cost), "{cost}");
+    stage.sizes();
 }
 
 /// 8.5: a keep below 2^-16 starts a new epoch, and who slept through it is read right.
@@ -399,6 +446,12 @@ fn only_the_markets_pool_takes() {
 /// I11: every slot of deleverage and take_strays.
 #[test]
 fn mutations_of_backstop() {
+    BACKSTOP.judged();
+}
+
+pub static BACKSTOP: Area = Area::of("backstop", backstop);
+
+fn backstop() -> Tally {
     let mut stage = Stage::unbid(6_000, FALLEN);
     let keys = stage.world.keys;
     let sibling = |asset: u8, account| {
@@ -433,7 +486,7 @@ fn mutations_of_backstop() {
         allowed: vec![],
     });
     let strays = cases.pop().expect("a case");
-    judge_all(&mut stage.world, vec![strays]);
+    let first = judge_all(&mut stage.world, vec![strays]);
     let mut fresh = Stage::unbid(6_000, FALLEN);
-    judge_all(&mut fresh.world, cases);
+    first.and(judge_all(&mut fresh.world, cases))
 }

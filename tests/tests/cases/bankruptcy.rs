@@ -7,7 +7,7 @@ use keel_sdk::{AccountMeta, address};
 use keel_tests::{Asset, KeptBooks, Trader, World, expect_error, market};
 
 use crate::backstop::{GONE, Stage, uninsured};
-use crate::mutations::{Case, judge_all};
+use crate::mutations::{Area, Case, Tally, judge_all};
 use crate::trading::PRICES;
 
 /// Alice after the backstop: nothing but quote, and what she lost of it in SOL.
@@ -393,6 +393,12 @@ fn one_missing_debt_at_a_time() {
 /// I11: every slot.
 #[test]
 fn mutations_of_bankruptcy() {
+    BANKRUPTCY.judged();
+}
+
+pub static BANKRUPTCY: Area = Area::of("bankruptcy", bankruptcy);
+
+fn bankruptcy() -> Tally {
     let (mut world, trader) = in_five_ledgers();
     let keys = world.keys;
     let sol = world.token(Asset::Sol).mint;
@@ -415,5 +421,5 @@ fn mutations_of_bankruptcy() {
             allowed: vec![],
         },
     ];
-    judge_all(&mut world, cases);
+    judge_all(&mut world, cases)
 }

@@ -6,7 +6,7 @@ use keel_state::{FLAG_ISOLATED, MarginAccount, MarginKind, TRADER_CAPACITY, marg
 use keel_tests::{Asset, Side, Trader, World, expect_error, keypair};
 use solana_signer::Signer;
 
-use crate::mutations::{Case, judge_all};
+use crate::mutations::{Area, Case, Tally, judge_all};
 
 /// A world, and a trader with an account that is empty and of an earlier slot.
 fn empty() -> (World, Trader) {
@@ -272,6 +272,12 @@ fn a_name_is_set_and_counts_as_a_change() {
 /// I11 for naming and closing.
 #[test]
 fn mutations_of_accounts() {
+    NAMES_AND_CLOSING.judged();
+}
+
+pub static NAMES_AND_CLOSING: Area = Area::of("names and closing", names_and_closing);
+
+fn names_and_closing() -> Tally {
     let (mut world, trader) = empty();
     let friend = world.trader().expect("a friend");
     let other = world.second_group(2).expect("a second group");
@@ -318,5 +324,5 @@ fn mutations_of_accounts() {
             ],
         },
     ];
-    judge_all(&mut world, cases);
+    judge_all(&mut world, cases)
 }

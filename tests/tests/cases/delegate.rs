@@ -8,7 +8,7 @@ use keel_tests::{Asset, Side, Trader, World, expect_error, keypair, market};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
-use crate::mutations::{Case, judge_all};
+use crate::mutations::{Area, Case, Tally, judge_all};
 
 const PRICES: [f64; 4] = [1.0, 156.797_690_99, 64_000.0, 3_400.0];
 
@@ -532,6 +532,12 @@ fn the_same_margin_account_given_twice() {
 /// it, also in a second group in which the same people have accounts.
 #[test]
 fn mutations_of_delegates() {
+    DELEGATES.judged();
+}
+
+pub static DELEGATES: Area = Area::of("delegates", delegates);
+
+fn delegates() -> Tally {
     let (mut world, trader, delegate) = granted();
     let friend = world.trader_with(10_000).expect("a friend");
     let other = world.second_group(2).expect("a second group");
@@ -597,5 +603,5 @@ fn mutations_of_delegates() {
             allowed: vec![],
         },
     ];
-    judge_all(&mut world, cases);
+    judge_all(&mut world, cases)
 }

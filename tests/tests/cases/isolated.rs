@@ -7,7 +7,7 @@ use keel_state::FLAG_ISOLATED;
 use keel_tests::{Asset, Side, Trader, World, expect_error, market};
 use solana_signer::Signer;
 
-use crate::mutations::{Case, judge_all};
+use crate::mutations::{Area, Case, Tally, judge_all};
 
 /// A pool, and a trader with an account of SOL alone and $10,000 in it.
 fn isolated_to(markets: [u64; 2]) -> (World, Trader) {
@@ -150,6 +150,12 @@ fn a_referrer_is_another_owners_account_of_the_group() {
 /// I11 for opening an isolated, referred account.
 #[test]
 fn mutations_of_referred_accounts() {
+    REFERRED_ACCOUNTS.judged();
+}
+
+pub static REFERRED_ACCOUNTS: Area = Area::of("referred accounts", referred_accounts);
+
+fn referred_accounts() -> Tally {
     let mut world = World::new().expect("a world");
     let friend = world.trader().expect("a friend");
     let second = world.trader().expect("another friend");
@@ -197,5 +203,5 @@ fn mutations_of_referred_accounts() {
             ),
         ],
     };
-    judge_all(&mut world, vec![case]);
+    judge_all(&mut world, vec![case])
 }

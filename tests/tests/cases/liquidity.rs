@@ -421,11 +421,18 @@ fn redemptions_beyond_the_pools_initial_are_paid_pro_rata() {
     );
 
     let before = share_price(&mut world);
-    for _ in 0..3 {
-        world.execute_redeem(large.pubkey()).expect("in part");
-    }
+    let nothing_more = |world: &mut World| {
+        let data = world.data(&world.pool);
+        expect_error(
+            world.execute_redeem(large.pubkey()),
+            KeelError::NothingToRedeem,
+        );
+        assert_eq!(world.data(&world.pool), data);
+    };
+    world.execute_redeem(large.pubkey()).expect("in part");
+    nothing_more(&mut world);
     world.execute_redeem(small.pubkey()).expect("in part");
-    world.execute_redeem(large.pubkey()).expect("nothing more");
+    nothing_more(&mut world);
     let paid = [&large, &small].map(|key| i128::from(usdc(&world, key)));
     let [of_large, of_small] = shares.map(i128::from);
     // Each his part of what was free, to the atom of a share's rounding.
@@ -478,8 +485,10 @@ fn redemptions_leave_through_the_quote_banks_bucket() {
     redeem_all(&mut world, &key).expect("in part");
     let first = usdc(&world, &key);
     assert_eq!(first, 900_000 * USD);
-    world.execute_redeem(key.pubkey()).expect("nothing");
-    assert_eq!(usdc(&world, &key), first);
+    expect_error(
+        world.execute_redeem(key.pubkey()),
+        KeelError::NothingToRedeem,
+    );
     // A small withdrawal has its own part.
     world
         .withdraw(&lender, Asset::Usdc, 10_000 * USD)

@@ -7,7 +7,7 @@ use keel_tests::{Asset, World};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
-use crate::mutations::{Case, OTHER_PROGRAM, judge_all};
+use crate::mutations::{Area, Case, OTHER_PROGRAM, Tally, judge_all};
 
 const PINNED: &str = "its address is pinned, and no mint or vault changes its program";
 const COPIES: &str = "who asks may use any of his token accounts";
@@ -108,6 +108,12 @@ fn pool(keys: &GroupKeys) -> Pubkey {
 
 #[test]
 fn mutations_of_requests() {
+    REQUESTS.judged();
+}
+
+pub static REQUESTS: Area = Area::of("requests", requests);
+
+fn requests() -> Tally {
     let mut stage = stage();
     let usdc = stage.world.token(Asset::Usdc);
     let provide = |keys: &GroupKeys, who, token| {
@@ -134,11 +140,17 @@ fn mutations_of_requests() {
             allowed: vec![(7, "a copy elsewhere", COPIES)],
         },
     ];
-    judge_all(&mut stage.world, cases);
+    judge_all(&mut stage.world, cases)
 }
 
 #[test]
 fn mutations_of_executions() {
+    EXECUTIONS.judged();
+}
+
+pub static EXECUTIONS: Area = Area::of("executions", executions);
+
+fn executions() -> Tally {
     let mut stage = stage();
     let usdc = stage.world.token(Asset::Usdc);
     let provide =
@@ -171,11 +183,17 @@ fn mutations_of_executions() {
             ],
         },
     ];
-    judge_all(&mut stage.world, cases);
+    judge_all(&mut stage.world, cases)
 }
 
 #[test]
 fn mutations_of_cancelling() {
+    CANCELLING.judged();
+}
+
+pub static CANCELLING: Area = Area::of("cancelling", cancelling);
+
+fn cancelling() -> Tally {
     let mut stage = stage();
     let usdc = stage.world.token(Asset::Usdc);
     let provide = |keys: &GroupKeys, who, token| {
@@ -210,5 +228,5 @@ fn mutations_of_cancelling() {
             ],
         },
     ];
-    judge_all(&mut stage.world, cases);
+    judge_all(&mut stage.world, cases)
 }

@@ -8,7 +8,7 @@ use keel_tests::{Asset, Trader, World, keypair};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
-use crate::mutations::{Case, OTHER_PROGRAM, judge_all};
+use crate::mutations::{Area, Case, OTHER_PROGRAM, Tally, judge_all};
 
 const PINNED: &str = "the bank pins its mint, whose program the vault's transfer then needs";
 
@@ -101,6 +101,12 @@ impl Stage {
 
 #[test]
 fn mutations_of_money() {
+    TRANSFERS_AND_TICKETS.judged();
+}
+
+pub static TRANSFERS_AND_TICKETS: Area = Area::of("transfers and tickets", transfers_and_tickets);
+
+fn transfers_and_tickets() -> Tally {
     let mut stage = stage();
     let (ours, theirs) = (stage.world.keys, stage.other);
     let (owner, friend) = (&stage.owner, &stage.friend);
@@ -137,11 +143,17 @@ fn mutations_of_money() {
             ],
         },
     ];
-    judge_all(&mut stage.world, cases);
+    judge_all(&mut stage.world, cases)
 }
 
 #[test]
 fn mutations_of_borrows_and_insurance() {
+    BORROWS_AND_INSURANCE.judged();
+}
+
+pub static BORROWS_AND_INSURANCE: Area = Area::of("borrows and insurance", borrows_and_insurance);
+
+fn borrows_and_insurance() -> Tally {
     let mut stage = stage();
     let (ours, theirs) = (stage.world.keys, stage.other);
     let (owner, friend) = (&stage.owner, &stage.friend);
@@ -186,12 +198,18 @@ fn mutations_of_borrows_and_insurance() {
             allowed: vec![(4, "a copy elsewhere", own), (3, OTHER_PROGRAM, PINNED)],
         },
     ];
-    judge_all(&mut stage.world, cases);
+    judge_all(&mut stage.world, cases)
 }
 
 /// Banks and markets are remaining accounts: each is checked by `load`.
 #[test]
 fn mutations_of_accrue() {
+    ACCRUING.judged();
+}
+
+pub static ACCRUING: Area = Area::of("accruing", accruing);
+
+fn accruing() -> Tally {
     let mut stage = stage();
     let (ours, theirs) = (stage.world.keys, stage.other);
     let mints = [Asset::Usdc, Asset::Sol].map(|asset| stage.world.token(asset).mint);
@@ -211,5 +229,5 @@ fn mutations_of_accrue() {
         allowed: (1..4).map(|slot| (slot, "of others", any)).collect(),
     }];
     stage.world.vm.pass(5);
-    judge_all(&mut stage.world, cases);
+    judge_all(&mut stage.world, cases)
 }

@@ -3,7 +3,12 @@
 //! Each mutation must be refused, by an error and not by a panic, and must change nothing; the few
 //! that are harmless are listed with the reason.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex};
+use std::thread::{available_parallelism, scope};
+use std::time::Instant;
 
 use anchor_lang::Discriminator;
 use anchor_lang::prelude::Pubkey;
@@ -11,9 +16,15 @@ use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_spl::token_2022;
 use keel_state::{Bank, Group, MarginAccount, Market, Pool, RiskBook};
 use keel_tests::{Failure, World, keypair};
+use serde::Deserialize;
 use solana_account::Account;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
+
+use crate::{
+    accounts, backstop, bankruptcy, closing, delegate, isolated, liquidity_accounts,
+    money_accounts, targets, trading_accounts,
+};
 
 /// Slot, mutation's beginning, and why it may go through.
 pub type Harmless = (usize, &'static str, &'static str);
@@ -407,13 +418,151 @@ pub fn addresses(instruction: &Instruction) -> Vec<Pubkey> {
         .collect()
 }
 
-/// What a case's mutations came to.
+/// What the mutations of some cases came to.
 #[derive(Default)]
-struct Tally {
+pub struct Tally {
     tried: usize,
     allowed: usize,
     wrong: Vec<String>,
     codes: BTreeMap<String, usize>,
+    /// Discriminators of the instructions mutated.
+    instructions: BTreeSet<Vec<u8>>,
+}
+
+impl Tally {
+    /// Both together.
+    pub fn and(mut self, other: Self) -> Self {
+        self.add(&other);
+        self
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.tried += other.tried;
+        self.allowed += other.allowed;
+        self.wrong.extend_from_slice(&other.wrong);
+        self.instructions.extend(other.instructions.iter().cloned());
+        for (code, count) in &other.codes {
+            *self.codes.entry(code.clone()).or_default() += count;
+        }
+    }
+}
+
+/// Cases that share a world. They are judged once in a process, by whichever test asks first: their own,
+/// or the one that counts them all.
+pub struct Area {
+    name: &'static str,
+    tally: LazyLock<Tally>,
+}
+
+impl Area {
+    pub const fn of(name: &'static str, judge: fn() -> Tally) -> Self {
+        Self {
+            name,
+            tally: LazyLock::new(judge),
+        }
+    }
+
+    /// Fails with everything that went wrong.
+    pub fn judged(&self) -> &Tally {
+        let tally = &*self.tally;
+        assert!(
+            tally.wrong.is_empty(),
+            "{} of {}'s {} mutations went wrong:\n{}",
+            tally.wrong.len(),
+            self.name,
+            tally.tried,
+            tally.wrong.join("\n")
+        );
+        tally
+    }
+}
+
+/// Every area of the matrix.
+static AREAS: &[&Area] = &[
+    &accounts::CREATING_A_GROUP,
+    &accounts::LISTING,
+    &accounts::CREATING_A_POOL,
+    &accounts::CREATING_AN_ACCOUNT,
+    &accounts::CASH,
+    &accounts::UPDATING_PRICES,
+    &accounts::VIEWS,
+    &accounts::TRADING,
+    &accounts::LIQUIDATION,
+    &backstop::BACKSTOP,
+    &bankruptcy::BANKRUPTCY,
+    &closing::NAMES_AND_CLOSING,
+    &delegate::DELEGATES,
+    &isolated::REFERRED_ACCOUNTS,
+    &liquidity_accounts::REQUESTS,
+    &liquidity_accounts::EXECUTIONS,
+    &liquidity_accounts::CANCELLING,
+    &money_accounts::TRANSFERS_AND_TICKETS,
+    &money_accounts::BORROWS_AND_INSURANCE,
+    &money_accounts::ACCRUING,
+    &targets::TARGETS,
+    &trading_accounts::TRADES,
+    &trading_accounts::EXITS,
+];
+
+/// At least so many mutations are tried: an area or a mutation that is lost is noticed.
+const LEAST_MUTATIONS: usize = 5_750;
+
+/// I11: the matrix whole. Every instruction of the IDL is in it, every mutation is refused or listed as
+/// harmless, and the total is printed.
+#[test]
+fn the_total_of_all_mutations_covers_every_instruction() {
+    let started = Instant::now();
+    let (next, total) = (AtomicUsize::new(0), Mutex::new(Tally::default()));
+    let work = || {
+        while let Some(area) = AREAS.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let tally = area.judged();
+            println!("{}: {} mutations", area.name, tally.tried);
+            total.lock().expect("a tally").add(tally);
+        }
+    };
+    let workers = available_parallelism().map_or(1, NonZero::get);
+    scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(work);
+        }
+    });
+    let total = total.into_inner().expect("a tally");
+    let missing: Vec<String> = instructions()
+        .into_iter()
+        .filter(|(_, discriminator)| !total.instructions.contains(discriminator))
+        .map(|(name, _)| name)
+        .collect();
+    println!(
+        "TOTAL: {} mutations of {} instructions in {} areas, {} harmless, {} wrong; {:.1} s",
+        total.tried,
+        total.instructions.len(),
+        AREAS.len(),
+        total.allowed,
+        total.wrong.len(),
+        started.elapsed().as_secs_f64()
+    );
+    assert!(missing.is_empty(), "not in the matrix: {missing:?}");
+    assert!(
+        total.tried >= LEAST_MUTATIONS,
+        "{} of {LEAST_MUTATIONS} mutations: an area was lost",
+        total.tried
+    );
+}
+
+/// Names and discriminators of the program's instructions, as its IDL has them.
+fn instructions() -> Vec<(String, Vec<u8>)> {
+    #[derive(Deserialize)]
+    struct Idl {
+        instructions: Vec<Entry>,
+    }
+    #[derive(Deserialize)]
+    struct Entry {
+        name: String,
+        discriminator: Vec<u8>,
+    }
+    let idl: Idl = serde_json::from_str(include_str!("../../../idl/keel.json")).expect("the IDL");
+    let all = idl.instructions.into_iter();
+    all.map(|entry| (entry.name, entry.discriminator)).collect()
 }
 
 fn run(world: &mut World, case: &Case, tally: &mut Tally) {
@@ -516,23 +665,19 @@ fn judge(mutation: &Mutation, failure: &Failure) -> Option<String> {
     ))
 }
 
-/// Runs the cases, prints the count, and fails with everything that went wrong.
-pub fn judge_all(world: &mut World, cases: Vec<Case>) {
+/// Runs the cases and prints their counts.
+pub fn judge_all(world: &mut World, cases: Vec<Case>) -> Tally {
     let mut tally = Tally::default();
     for case in &cases {
         let before = tally.tried;
         run(world, case, &mut tally);
-        println!("{}: {} mutations", case.name, tally.tried - before);
+        let discriminator = case.base.data[..8].to_vec();
+        tally.instructions.insert(discriminator);
+        println!("  {}: {} mutations", case.name, tally.tried - before);
     }
     println!(
-        "{} mutations, {} harmless; refused by {:?}",
+        "  {} mutations, {} harmless; refused by {:?}",
         tally.tried, tally.allowed, tally.codes
     );
-    assert!(
-        tally.wrong.is_empty(),
-        "{} mutations of {} went wrong:\n{}",
-        tally.wrong.len(),
-        tally.tried,
-        tally.wrong.join("\n")
-    );
+    tally
 }

@@ -112,6 +112,54 @@ fn interest_is_charged_before_quote_moves() {
     assert_eq!(world.bank(Asset::Usdc).last_accrual, world.vm.now());
 }
 
+/// 7.4, I5: an account named as both sides is refused by that name, whether it gained or lost, and the
+/// pool's too; no byte of it, the market or the bank changes. Without
+/// the check there would be nothing to gain: the law `nobody_settles_with_himself` of keel-risk. What the
+/// plan then says is seen here between an owner's two accounts that both gained.
+#[test]
+fn the_same_margin_account_settles_nothing_with_itself() {
+    let mut world = standard(|_| {});
+    let short = world.trader_with(10_000).expect("a trader");
+    let long = winner_and_loser(&mut world, &short);
+    let second = world.sub_account(&long.key, 1).expect("an account");
+    world
+        .deposit(&second, Asset::Usdc, 10_000 * USD as u64)
+        .expect("collateral");
+    world.open(&second, Asset::Sol, 10_000).expect("long");
+    world.reprice([1.0, 165.0, 64_000.0, 3_400.0]).expect("up");
+    let pool = world.pool_margin();
+    let all = [
+        long.margin,
+        short.margin,
+        second.margin,
+        pool,
+        world.market_address(Asset::Sol),
+        world.bank_address(Asset::Usdc),
+    ];
+    let stored = |world: &World| all.map(|address| world.data(&address));
+    let before = stored(&world);
+    let worth = |world: &mut World| {
+        let margins = [long.margin, short.margin, second.margin, pool];
+        margins.map(|margin| world.worth(margin).expect("worth"))
+    };
+    let worths = worth(&mut world);
+    for margin in [long.margin, short.margin, pool] {
+        expect_error(
+            world.settle(margin, margin, Asset::Sol, u64::MAX),
+            KeelError::SameAccount,
+        );
+    }
+    for pair in [[&long, &second], [&second, &long]] {
+        let [winner, loser] = pair.map(|trader| trader.margin);
+        expect_error(
+            world.settle(winner, loser, Asset::Sol, u64::MAX),
+            KeelError::NothingToSettle,
+        );
+    }
+    assert!(stored(&world) == before, "the books are untouched");
+    assert_eq!(worth(&mut world), worths);
+}
+
 #[test]
 fn settlement_refuses_what_it_should() {
     let mut world = standard(|_| {});

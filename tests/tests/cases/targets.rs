@@ -7,7 +7,7 @@ use keel_sdk::{AssetChoice, Instruction, address};
 use keel_tests::{Asset, Trader, World, bench, expect_error, market};
 
 use crate::auction::{SOL, fallen, rich};
-use crate::mutations::{Case, judge_all};
+use crate::mutations::{Area, Case, Tally, judge_all};
 use crate::trading::{check_books, open_legs, reprice, world};
 
 /// A second perpetual of SOL.
@@ -482,6 +482,12 @@ impl Stage {
 /// I11: every slot of every target, of the clock and of a bid.
 #[test]
 fn mutations_of_liquidation() {
+    TARGETS.judged();
+}
+
+pub static TARGETS: Area = Area::of("targets", targets);
+
+fn targets() -> Tally {
     let mut stage = stage();
     let (hedged, indebted) = (&stage.hedged, &stage.indebted);
     let (by, other) = (&stage.liquidator, &stage.stranger);
@@ -548,7 +554,7 @@ fn mutations_of_liquidation() {
             allowed: vec![(2, "of another account", BELOW)],
         },
     ];
-    judge_all(&mut stage.world, cases);
+    judge_all(&mut stage.world, cases)
 }
 
 /// 10.3: the pool is not taken over, and bids for nobody.

@@ -7,7 +7,7 @@ use keel_tests::{Asset, Trader, World, keypair, market};
 use solana_keypair::Keypair;
 
 use crate::exits::poor_pool;
-use crate::mutations::{Case, judge_all};
+use crate::mutations::{Area, Case, Tally, judge_all};
 use crate::quotes::standard;
 
 /// A second group in which the same owners have accounts with deposits.
@@ -56,6 +56,12 @@ fn referred() -> (World, [Trader; 4]) {
 
 #[test]
 fn mutations_of_trading() {
+    TRADES.judged();
+}
+
+pub static TRADES: Area = Area::of("trades", trades);
+
+fn trades() -> Tally {
     let (mut world, [referrer, friend, owner, trader]) = referred();
     let other = second_group(&mut world, &[&referrer, &friend, &owner]);
     world
@@ -117,11 +123,17 @@ fn mutations_of_trading() {
             allowed: vec![(1, "of the pool", ANYONE)],
         },
     ];
-    judge_all(&mut world, cases);
+    judge_all(&mut world, cases)
 }
 
 #[test]
 fn mutations_of_exits() {
+    EXITS.judged();
+}
+
+pub static EXITS: Area = Area::of("exits", exits);
+
+fn exits() -> Tally {
     let (mut world, long, short) = poor_pool();
     let other = second_group(&mut world, &[&long, &short]);
     world.set_prices(crate::trading::PRICES).expect("prices");
@@ -156,5 +168,5 @@ fn mutations_of_exits() {
         signers: signers(&[&long, &short]),
         allowed: vec![],
     };
-    judge_all(&mut world, vec![case]);
+    judge_all(&mut world, vec![case])
 }

@@ -2,7 +2,8 @@
 //! rise with live time from little to enough, as in Euler v1's and Maker's Dutch auctions, so that a
 //! liquidator is paid what the market asks and not a fixed fee.
 
-use crate::book::{Book, Legs};
+use crate::book::{Amended, Book, Legs};
+use crate::cash::CashPlan;
 use crate::error::RiskError;
 use crate::fitness::require_liquidation_prices;
 use crate::margin::{self, Health, Scratch, exposed_assets};
@@ -195,6 +196,33 @@ pub fn plan_clock<B: Book, L: Legs>(
         maintenance,
         net_asset_value: found.net_asset_value,
     })
+}
+
+/// A running clock after tokens came into the account (8.4): judged as by [`plan_clock`], and cleared
+/// where it is at Maintenance or above with them. Where a price does not serve for that the clock runs
+/// on: what comes in is refused for no price. A clock at rest is not judged.
+#[must_use]
+pub fn clock_after_inflow<B: Book, L: Legs>(
+    book: &B,
+    legs: &L,
+    cash: &CashPlan,
+    clock: AuctionClock,
+    scratch: &mut Scratch<'_>,
+) -> AuctionClock {
+    if clock == AuctionClock::STOPPED {
+        return clock;
+    }
+    let changed = [(cash.slot, cash.after)];
+    let amended = Amended {
+        base: legs,
+        balances: &changed,
+        positions: &[],
+    };
+    if require_liquidation_prices(book, &amended, 0).is_err() {
+        return clock;
+    }
+    let found = margin::maintenance_in_favour(book, &amended, scratch);
+    clock.found(found, clock.started)
 }
 
 /// Refuses unless each asset of the bits whose feed is awake was priced twice since the last silence.

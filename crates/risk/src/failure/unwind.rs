@@ -4,7 +4,7 @@
 
 use crate::book::{Amended, Book, Legs, PositionLeg};
 use crate::error::RiskError;
-use crate::failure::auction::{AuctionClock, BACKSTOP_DELAY_S};
+use crate::failure::auction::{AuctionClock, BACKSTOP_DELAY_S, ClockPlan};
 use crate::failure::deleverage::{
     DeleveragePlan, DeleverageTerms, notional_share, plan_backstop, plan_deleverage,
 };
@@ -114,10 +114,36 @@ pub fn plan_unwind<B: Book, A: Legs, P: Legs>(
     })
 }
 
+/// Whether the unwinding of a pool is over: its clock runs, and it is found at Initial (10.3). The
+/// clock is then cleared, and a later fall begins anew at Maintenance. `None` while there is something
+/// to unwind, or nothing under way: [`plan_unwind_pool`] says which.
+///
+/// Error: `PriceUnfit`.
+pub fn plan_recovery<B: Book, P: Legs>(
+    book: &B,
+    pool: &P,
+    clock: AuctionClock,
+    scratch: &mut Scratch<'_>,
+) -> Result<Option<ClockPlan>, RiskError> {
+    if clock == AuctionClock::STOPPED {
+        return Ok(None);
+    }
+    require_liquidation_prices(book, pool, 0)?;
+    let found = margin::both(book, pool, InitialTerms::COUNTED, scratch);
+    let recovered = found.initial.health().0 >= 0 && !found.maintenance.is_liquidatable();
+    Ok(recovered.then_some(ClockPlan {
+        before: clock,
+        after: AuctionClock::STOPPED,
+        maintenance: found.maintenance,
+        net_asset_value: found.net_asset_value,
+    }))
+}
+
 /// Plans one call against a pool's own account: below Maintenance anyone may close its legs against the
 /// other side, at the mark and without delay, until it is at Initial (10.3). Its clock runs from the
-/// first such call until then, so that what Maintenance began goes on to Initial. Each call must raise
-/// its Maintenance health: no hedge is taken apart.
+/// first such call until then, so that what Maintenance began goes on to Initial; or until another
+/// instruction finds the pool at Maintenance (8.4): then only a new fall below it begins another. Each
+/// call must raise its Maintenance health: no hedge is taken apart.
 ///
 /// Errors: `NothingToLiquidate`, `PriceUnfit`, `NotLiquidatable`, `BreaksHedge`, `ZeroSize`,
 /// `SizeBeyondEnd`, `TooLittleOpposite`, `TooLarge`.

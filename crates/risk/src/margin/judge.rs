@@ -8,7 +8,7 @@ use crate::margin::scan::{FullSums, INITIAL, MAINTENANCE, PeakSums, Set, Work, a
 use crate::margin::scratch::{Header, Scratch, lane};
 use crate::margin::stream::Totals;
 use crate::margin::{Gains, InitialTerms, Parts, Stance};
-use crate::num::ppm_floor_bounded;
+use crate::num::rate_floor;
 use crate::price::{Tier, stale_bounds};
 use crate::units::{Atoms, Frac40, Ppm};
 
@@ -121,17 +121,23 @@ fn by_peaks<const M: bool, const I: bool, B: Book>(
         let asset = book.asset(index);
         let tier = doubted(book, terms.stance, index);
         let rates = RowTerms::in_tier(&asset, terms.stance, tier);
-        if M && !maintenance.add::<MAINTENANCE>(row, &rates, ONE, peaks) {
+        let factor = bounded_factor(terms.factor.unwrap_or(asset.init_factor));
+        let decided = match (M, I) {
+            (true, true) => {
+                let sums = [&mut maintenance, &mut initial];
+                PeakSums::add_both(sums, row, (&rates, factor), peaks)
+            }
+            (true, false) => maintenance.add::<MAINTENANCE>(row, &rates, ONE, peaks),
+            (false, _) => !I || initial.add::<INITIAL>(row, &rates, factor, peaks),
+        };
+        if !decided {
             return None;
         }
         if I {
-            let factor = bounded_factor(terms.factor.unwrap_or(asset.init_factor));
-            if !initial.add::<INITIAL>(row, &rates, factor, peaks) {
-                return None;
-            }
-        }
-        if I {
-            judged.count_initial(row, (asset.down, asset.up), group.upnl_weight, terms.gains);
+            judged.count_result(row[lane::RESULT], group.upnl_weight, terms.gains);
+            // Without options a row moves like what it holds.
+            let net = row[lane::NET[INITIAL]];
+            judged.count_distance(net, net.unsigned_abs(), (asset.down, asset.up));
         }
         if tier != Tier::Ok {
             judged.count_doubt::<M, I, B>(book, (index, tier), terms.stance, row);
@@ -190,7 +196,9 @@ fn by_all<const M: bool, const I: bool, const N: usize, B: Book>(
         add_row::<M, I, N>(&mut sums, found, (&rates, factor), set, &mut work);
         options_held.add(row, &asset);
         if I {
-            judged.count_initial(row, (asset.down, asset.up), group.upnl_weight, terms.gains);
+            judged.count_result(row[lane::RESULT], group.upnl_weight, terms.gains);
+            let (delta, size) = exposure::<INITIAL>(row);
+            judged.count_distance(delta, size, (asset.down, asset.up));
         }
         if tier != Tier::Ok {
             judged.count_doubt::<M, I, B>(book, (index, tier), terms.stance, row);
@@ -269,26 +277,23 @@ impl Judged {
         }
     }
 
-    /// A row's part in E_I: its result, a gain weighted; and its legs at the worse of band and stable
-    /// price, one net delta times one distance, ceil (4.3).
+    /// A row's result in E_I, a gain weighted (4.3).
     #[inline]
-    fn count_initial(
-        &mut self,
-        row: &Header,
-        (down, up): (Frac40, Frac40),
-        upnl_weight: Ppm,
-        gains: Gains,
-    ) {
-        let result = row[lane::RESULT];
+    fn count_result(&mut self, result: i64, upnl_weight: Ppm, gains: Gains) {
         if result < 0 {
             self.negative = self.negative.wrapping_add(result);
         } else if gains == Gains::Counted {
             let weight = u64::from(upnl_weight.0).min(ONE);
             // Within 2^62.7 and a weight of at most one: no overflow.
-            let counted = ppm_floor_bounded(result as u64, weight);
+            let counted = rate_floor(result as u64, weight);
             self.positive = self.positive.wrapping_add(counted as i64);
         }
-        let (delta, size) = exposure::<INITIAL>(row);
+    }
+
+    /// A row's legs at the worse of band and stable price, one net delta times one distance, ceil
+    /// (4.3).
+    #[inline]
+    fn count_distance(&mut self, delta: i64, size: u64, (down, up): (Frac40, Frac40)) {
         let share = if delta > 0 { down } else { up };
         self.distance = self.distance.wrapping_add(over_distance(size, share));
     }

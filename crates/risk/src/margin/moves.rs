@@ -27,7 +27,7 @@ impl Move {
 
     /// One whole range, counted whole.
     #[inline]
-    pub fn is_unit(&self) -> bool {
+    fn is_unit(&self) -> bool {
         self.k == 1 && self.den == 1 && self.weight == ONE
     }
 
@@ -47,14 +47,21 @@ pub(crate) struct Peaks {
     pub down_number: i64,
     /// How many ranges down the set reaches, rounded up.
     pub reach: u64,
+    /// Whether both are one whole range, counted whole.
+    pub are_units: bool,
 }
 
 impl Peaks {
     #[inline]
     pub fn of(extremes: &Extremes) -> Self {
+        let (up, down) = (
+            Move::of(extremes.up.scenario),
+            Move::of(extremes.down.scenario),
+        );
         Self {
-            up: Move::of(extremes.up.scenario),
-            down: Move::of(extremes.down.scenario),
+            up,
+            down,
+            are_units: up.is_unit() && down.is_unit(),
             up_number: i64::from(extremes.up.number),
             down_number: i64::from(extremes.down.number),
             reach: u64::from(extremes.down.reach),

@@ -9,7 +9,8 @@ use crate::margin::Stance;
 use crate::margin::moves::{Move, Moves, PLACES};
 use crate::margin::scratch::{Header, lane};
 use crate::num::{
-    frac_ceil, mul_div_ceil, ppm_ceil_bounded, ppm_floor_bounded, umul_shift_ceil, value_ceil,
+    frac_ceil, mul_div_ceil, ppm_ceil_bounded, ppm_floor_bounded, rate_ceil, umul_shift_ceil,
+    value_ceil,
 };
 use crate::price::Tier;
 use crate::units::{Frac40, Lots, Ppm, Price};
@@ -33,9 +34,8 @@ pub(crate) struct RowTerms {
     pub range: u64,
     /// Zero for no size multiplier.
     depth: u64,
-    /// Greatest growth of the multiplier: ppm, and with 48 fractional bits.
+    /// Greatest growth of the multiplier, ppm.
     cap: u64,
-    cap_bits: u64,
     /// Systematic share b in thousandths, and `1e6 - b^2`.
     pub b: i64,
     pub own: u64,
@@ -59,7 +59,6 @@ impl RowTerms {
                 0
             },
             cap,
-            cap_bits: if grows { cap_bits(cap) } else { 0 },
             b: b as i64,
             own: ONE.wrapping_sub(b.wrapping_mul(b)),
             basis_rate: u64::from(terms.basis_rate.0).min(ONE),
@@ -84,11 +83,29 @@ impl RowTerms {
             return UNIT48;
         }
         let whole = size / depth;
-        if whole >= 16 || whole.wrapping_mul(ONE) >= self.cap {
-            return UNIT48.wrapping_add(self.cap_bits);
+        // Below the cap's whole part nothing is cut; the cap is at most 15.
+        if whole >= self.cap / ONE {
+            return self.capped(size, whole);
         }
+        UNIT48.wrapping_add(Self::share(size, depth, whole))
+    }
+
+    /// The same near the cap and beyond.
+    #[cold]
+    #[inline(never)]
+    fn capped(&self, size: u64, whole: u64) -> u64 {
+        let most = cap_bits(self.cap);
+        if whole >= 16 {
+            return UNIT48.wrapping_add(most);
+        }
+        UNIT48.wrapping_add(Self::share(size, self.depth, whole).min(most))
+    }
+
+    /// `size / depth`, of which `whole` below 16 is the whole part, with 48 fractional bits, ceil.
+    #[inline(always)]
+    fn share(size: u64, depth: u64, whole: u64) -> u64 {
         if depth >= PLAIN_DEPTH {
-            return UNIT48.wrapping_add(deep_share(size, depth).min(self.cap_bits));
+            return deep_share(size, depth);
         }
         // Long division of the rest, below 2^48, in three steps of sixteen bits.
         let rest = size.wrapping_sub(whole.wrapping_mul(depth)) << 16;
@@ -97,8 +114,7 @@ impl RowTerms {
         let second = rest / depth;
         let rest = rest.wrapping_sub(second.wrapping_mul(depth)) << 16;
         let third = rest.wrapping_add(depth.wrapping_sub(1)) / depth;
-        let share = (((((whole << 16) | first) << 16) | second) << 16).wrapping_add(third);
-        UNIT48.wrapping_add(share.min(self.cap_bits))
+        (((((whole << 16) | first) << 16) | second) << 16).wrapping_add(third)
     }
 }
 
@@ -132,6 +148,10 @@ pub(crate) struct Linear {
 /// `size * range / 1e6`, ceil and floor from one remainder; the range is at most one.
 #[inline]
 fn range_of(size: u64, range: u64) -> (u64, u64) {
+    if size >> 43 == 0 {
+        let moved = size.wrapping_mul(range);
+        return (moved.wrapping_add(ONE - 1) / ONE, moved / ONE);
+    }
     let whole = size / ONE;
     let rest = size
         .wrapping_sub(whole.wrapping_mul(ONE))
@@ -158,12 +178,12 @@ pub(crate) fn additions<const R: usize>(row: &Header, terms: &RowTerms) -> (u64,
         .wrapping_add(row[lane::SHORT])
         .wrapping_add(row[lane::OPTION_VALUE])
         .wrapping_add(borrowed);
-    let unwind = ppm_ceil_bounded(closed as u64, terms.unwind_rate);
+    let unwind = rate_ceil(closed as u64, terms.unwind_rate);
     let matched = long.min(short) as u64;
     if matched == 0 {
         return (0, unwind);
     }
-    (ppm_ceil_bounded(matched, terms.basis_rate), unwind)
+    (rate_ceil(matched, terms.basis_rate), unwind)
 }
 
 /// The least charge on a row's short options, ceil: a share of the price of as many lots (5.3).

@@ -10,6 +10,9 @@ use crate::margin::{Parts, Rule};
 use crate::num::{isqrt_ceil, ppm_ceil_bounded, wide_mul};
 use crate::units::{Atoms, Ppm};
 
+/// Scans of at most twice as many bits are squared by halves.
+const HALF_BITS: u32 = 19;
+const HALF: u64 = (1 << HALF_BITS) - 1;
 /// Losses are squared below this many bits (1.6).
 const SQUARED_BITS: u32 = 48;
 
@@ -26,6 +29,9 @@ pub(crate) struct Common {
     /// Sum of `(1e6 - b^2) * scan^2` in two words, below 32 * 2^20 * 2^96.
     pub own_high: u64,
     pub own_low: u64,
+    /// The same of scans below 2^38, by their halves of 19 bits: squares of the high ones, products
+    /// of both, squares of the low ones. 32 times 2^20 * 2^38.
+    own_parts: [u64; 3],
     pub scans: u64,
     /// Bits of the largest gains and losses.
     pub bits: u64,
@@ -46,12 +52,32 @@ impl Common {
     fn close<const R: usize>(&mut self, row: &mut Header, scan: u64, worst: i64, terms: &RowTerms) {
         row[lane::SCAN[R]] = scan as i64;
         row[lane::WORST[R]] = worst;
+        self.count(scan, additions::<R>(row, terms), terms);
+    }
+
+    #[inline(always)]
+    fn count(&mut self, scan: u64, (basis, unwind): (u64, u64), terms: &RowTerms) {
         self.scans = self.scans.wrapping_add(scan);
-        let (basis, unwind) = additions::<R>(row, terms);
         self.basis = self.basis.wrapping_add(basis);
         self.unwind = self.unwind.wrapping_add(unwind);
 
-        let (high, low) = own_risk(shifted(scan as i64, self.shift) as u64, terms.own);
+        let scan = shifted(scan as i64, self.shift) as u64;
+        if scan >> (2 * HALF_BITS) != 0 {
+            self.count_large(scan, terms.own);
+            return;
+        }
+        let (high, low) = (scan >> HALF_BITS, scan & HALF);
+        let own_high = high.wrapping_mul(terms.own);
+        let own_low = low.wrapping_mul(terms.own);
+        let [squares, products, rest] = &mut self.own_parts;
+        *squares = squares.wrapping_add(own_high.wrapping_mul(high));
+        *products = products.wrapping_add(own_high.wrapping_mul(low));
+        *rest = rest.wrapping_add(own_low.wrapping_mul(low));
+    }
+
+    #[inline(never)]
+    fn count_large(&mut self, scan: u64, own: u64) {
+        let (high, low) = own_risk(scan, own);
         let (low, over) = self.own_low.overflowing_add(low);
         self.own_low = low;
         self.own_high = self
@@ -60,14 +86,18 @@ impl Common {
             .wrapping_add(u64::from(over));
     }
 
+    /// The whole sum of `(1e6 - b^2) * scan^2`, below 2^122.
+    #[inline]
+    fn own(&self) -> u128 {
+        let [squares, products, rest] = self.own_parts.map(u128::from);
+        let small = (squares << (2 * HALF_BITS)) + (products << (HALF_BITS + 1)) + rest;
+        ((u128::from(self.own_high) << 64) | u128::from(self.own_low)).wrapping_add(small)
+    }
+
     /// X, Y, the gross minimum and which of them rules (5.4).
     pub fn rule(&self, systemic: i64, together: i64, gross_min: Ppm) -> Parts {
         let (high, low) = wide_mul(together as u64, together as u64);
-        let (low, over) = low.overflowing_add(self.own_low);
-        let high = high
-            .wrapping_add(self.own_high)
-            .wrapping_add(u64::from(over));
-        let square = (u128::from(high) << 64) | u128::from(low);
+        let square = ((u128::from(high) << 64) | u128::from(low)).wrapping_add(self.own());
         let one_factor = isqrt_ceil(square).div_ceil(1_000) << self.shift;
         let gross = ppm_ceil_bounded(self.scans, u64::from(gross_min.0).min(ONE));
 
@@ -121,48 +151,62 @@ impl PeakSums {
         factor: u64,
         peaks: &Peaks,
     ) -> bool {
-        let linear = Linear::of::<R>(row, terms.range);
-        let size = linear.net.unsigned_abs();
-        let long = linear.net > 0;
-        let adverse = if long { &peaks.down } else { &peaks.up };
-        let unit = peaks.down.is_unit() && peaks.up.is_unit();
-        let concentration = if unit {
-            size
-        } else {
-            linear_concentration(size, adverse)
+        let Some(moved) = Peaked::of::<R>(row, terms, peaks) else {
+            return false;
         };
-        let multiplier = terms.multiplier(concentration);
-        let steepness = Steepness::new(multiplier, factor);
-        row[lane::NET[R]] = linear.net;
-        row[lane::MULTIPLIER[R]] = multiplier as i64;
+        let added = additions::<R>(row, terms);
+        self.charge::<R>(row, &moved, added, (terms, factor), peaks)
+    }
 
-        let (lost, gained, uncut) = if unit {
-            (linear.lost, linear.gained, size)
-        } else {
-            if peaks.down.is_clipped(terms.range) {
+    /// Adds the row to both requirements; what they share is found once: they differ in the weights of
+    /// tokens, which a row of positions has none of, and in the factor.
+    #[inline(never)]
+    pub fn add_both(
+        [maintenance, initial]: [&mut Self; 2],
+        row: &mut Header,
+        (terms, factor): (&RowTerms, u64),
+        peaks: &Peaks,
+    ) -> bool {
+        if row[lane::SPOT[MAINTENANCE]] != row[lane::SPOT[INITIAL]] {
+            return maintenance.add::<MAINTENANCE>(row, terms, ONE, peaks)
+                && initial.add::<INITIAL>(row, terms, factor, peaks);
+        }
+        let Some(moved) = Peaked::of::<MAINTENANCE>(row, terms, peaks) else {
+            return false;
+        };
+        let added = additions::<MAINTENANCE>(row, terms);
+        maintenance.charge::<MAINTENANCE>(row, &moved, added, (terms, ONE), peaks)
+            && initial.charge::<INITIAL>(row, &moved, added, (terms, factor), peaks)
+    }
+
+    /// Charges a row's loss at its adverse peak; `false` where the charge is cut there.
+    #[inline(always)]
+    fn charge<const R: usize>(
+        &mut self,
+        row: &mut Header,
+        moved: &Peaked,
+        added: (u64, u64),
+        (terms, factor): (&RowTerms, u64),
+        peaks: &Peaks,
+    ) -> bool {
+        row[lane::NET[R]] = moved.net;
+        row[lane::MULTIPLIER[R]] = moved.multiplier as i64;
+        let steepness = Steepness::new(moved.multiplier, factor);
+        let long = moved.net > 0;
+        let mut lost = steepness.of(moved.lost);
+        // More than the whole is either a cut, or no more than the roundings.
+        if long && lost > moved.uncut {
+            let adverse = &peaks.down;
+            if steepness.is_cut(terms.range.wrapping_mul(adverse.k).div_ceil(adverse.den)) {
                 return false;
             }
-            let favourable = if long { &peaks.up } else { &peaks.down };
-            let most = ppm_ceil_bounded(size, adverse.weight);
-            (linear.moved(adverse).0, linear.moved(favourable).1, most)
-        };
-        let mut lost = steepness.of(lost);
-        if long {
-            // More than the whole is either a cut, or no more than the roundings.
-            if lost > uncut {
-                if steepness.is_cut(terms.range.wrapping_mul(adverse.k).div_ceil(adverse.den)) {
-                    return false;
-                }
-                lost = uncut;
-            }
-        } else if terms.range.wrapping_mul(peaks.reach) > ONE {
-            return false;
+            lost = moved.uncut;
         }
-
         if terms.is_quiet {
             lost = 0;
         }
-        let (lost, gained) = (lost as i64, gained as i64);
+
+        let (lost, gained) = (lost as i64, moved.gained as i64);
         let (up, down, worst) = if long {
             (gained.wrapping_neg(), lost, peaks.down_number)
         } else {
@@ -179,8 +223,9 @@ impl PeakSums {
             .together_down
             .wrapping_add(b.wrapping_mul(shifted(down, shift)));
         self.common.bits |= (lost | gained) as u64;
-        let worst = if lost == 0 { 1 } else { worst };
-        self.common.close::<R>(row, lost as u64, worst, terms);
+        row[lane::SCAN[R]] = lost;
+        row[lane::WORST[R]] = if lost == 0 { 1 } else { worst };
+        self.common.count(lost as u64, added, terms);
         true
     }
 
@@ -188,6 +233,55 @@ impl PeakSums {
         let systemic = self.up.max(self.down).max(0);
         let together = self.together_up.max(self.together_down).max(0);
         self.common.rule(systemic, together, gross_min)
+    }
+}
+
+/// What a row loses and gains at the two peaks, before it is multiplied.
+struct Peaked {
+    net: i64,
+    /// Size multiplier, 48 fractional bits.
+    multiplier: u64,
+    lost: u64,
+    gained: u64,
+    /// A long's whole value times the peak's weight: what its charge is cut at.
+    uncut: u64,
+}
+
+impl Peaked {
+    /// `None` where a shock stops at -1 in a way that the peaks do not see.
+    #[inline(always)]
+    fn of<const R: usize>(row: &Header, terms: &RowTerms, peaks: &Peaks) -> Option<Self> {
+        let linear = Linear::of::<R>(row, terms.range);
+        let size = linear.net.unsigned_abs();
+        let long = linear.net > 0;
+        if !long && terms.range.wrapping_mul(peaks.reach) > ONE {
+            return None;
+        }
+        let (concentration, lost, gained, uncut) = if peaks.are_units {
+            (size, linear.lost, linear.gained, size)
+        } else {
+            if peaks.down.is_clipped(terms.range) {
+                return None;
+            }
+            let (adverse, favourable) = if long {
+                (&peaks.down, &peaks.up)
+            } else {
+                (&peaks.up, &peaks.down)
+            };
+            (
+                linear_concentration(size, adverse),
+                linear.moved(adverse).0,
+                linear.moved(favourable).1,
+                ppm_ceil_bounded(size, adverse.weight),
+            )
+        };
+        Some(Self {
+            net: linear.net,
+            multiplier: terms.multiplier(concentration),
+            lost,
+            gained,
+            uncut,
+        })
     }
 }
 

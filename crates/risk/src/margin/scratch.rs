@@ -72,6 +72,13 @@ impl<'a> Scratch<'a> {
         self.lanes.len() / stride
     }
 
+    /// Makes the first lanes zero, at once: cheaper than row by row.
+    pub(crate) fn clear(&mut self, lanes: usize) {
+        if let Some(lanes) = self.lanes.get_mut(..lanes) {
+            lanes.fill(0);
+        }
+    }
+
     /// The row that starts at a lane: its header and what its options lose per scenario.
     #[inline]
     pub(crate) fn row(&mut self, start: usize, stride: usize) -> Option<(&mut Header, &mut [i64])> {

@@ -1,12 +1,12 @@
 //! An account's legs, streamed once into a row per asset (margin-spec 4.2, 4.3, 5.2).
 
-use crate::book::{BalanceLeg, Book, InstrumentTerms, Legs, PositionLeg, QUOTE_RATE, RateTerms};
+use crate::book::{BalanceLeg, Book, HeldTerms, InstrumentTerms, Legs, PositionLeg, QUOTE_RATE};
 use crate::carry::carry_value_ceil;
 use crate::limits::{MAX_ASSETS, MAX_JUDGED_SIZE, MAX_JUDGED_VALUE};
-use crate::margin::scratch::{HEADER, Header, Scratch, lane};
-use crate::num::{mul_shift_floor, ppm_ceil_bounded, ppm_floor_bounded, value_floor};
+use crate::margin::scratch::{Header, Scratch, lane};
+use crate::num::{mul_shift, mul_shift_floor, rate_ceil, rate_floor, value_floor};
 use crate::shares::amount;
-use crate::units::{Atoms, Lots, Ppm};
+use crate::units::{Atoms, Carry48, Lots, Ppm, Price};
 
 /// Weights count at most 16, so that a weighted value fits (see [`weighted`]).
 const MAX_WEIGHT: u64 = 16_000_000;
@@ -31,6 +31,14 @@ pub(crate) struct Totals {
     pub options: bool,
 }
 
+impl Totals {
+    /// A result whose asset has no row: only what is owed counts.
+    fn owe(&mut self, result: i64) {
+        self.maintenance = self.maintenance.wrapping_add(result.min(0));
+        self.initial = self.initial.wrapping_add(result.min(0));
+    }
+}
+
 /// Which row an asset has: where it starts, plus one; 0 for none.
 struct RowMap {
     start: [u16; MAX_ASSETS],
@@ -40,7 +48,7 @@ struct RowMap {
 }
 
 impl RowMap {
-    /// The asset's row, started empty at first sight; `None` when the scratch is too short.
+    /// The asset's row, empty at first sight as all were made; `None` when the scratch is too short.
     #[inline]
     fn find<'s>(
         &mut self,
@@ -57,7 +65,6 @@ impl RowMap {
         let (header, options) = scratch.row(self.next, self.stride)?;
         self.next += self.stride;
         *entry = (self.next - self.stride + 1) as u16;
-        *header = [0; HEADER];
         header[lane::ASSET] = i64::from(asset);
         Some((header, options))
     }
@@ -73,6 +80,7 @@ pub(crate) fn stream<const M: bool, const I: bool, B: Book, L: Legs>(
 ) -> Totals {
     let mut totals = Totals::default();
     let rows = scratch.rows(stride).min(MAX_ASSETS);
+    scratch.clear(rows * stride);
     let mut map = RowMap {
         start: [0; MAX_ASSETS],
         next: 0,
@@ -86,9 +94,17 @@ pub(crate) fn stream<const M: bool, const I: bool, B: Book, L: Legs>(
             add_balance::<M, I, B>(book, leg, &mut totals, &mut map, scratch);
         }
     }
-    for slot in 0..legs.position_slots() {
-        if let Some(leg) = legs.position(slot) {
-            add_position::<I, B>(book, leg, &mut totals, &mut map, scratch);
+    if legs.is_stored() {
+        for slot in 0..legs.position_slots() {
+            if let Some(leg) = legs.stored(slot) {
+                add_position::<I, B>(book, leg, &mut totals, &mut map, scratch);
+            }
+        }
+    } else {
+        for slot in 0..legs.position_slots() {
+            if let Some(leg) = legs.position(slot) {
+                add_kept::<I, B>(book, &leg, &mut totals, &mut map, scratch);
+            }
         }
     }
     totals.rows = map.next / stride;
@@ -103,15 +119,15 @@ fn add_balance<const M: bool, const I: bool, B: Book>(
     map: &mut RowMap,
     scratch: &mut Scratch<'_>,
 ) {
-    let rate = book.rate(leg.rate);
+    let terms = book.held(leg.rate, leg.shares.0 > 0);
     if leg.rate == QUOTE_RATE {
-        add_quote(&leg, &rate, totals);
+        add_quote(&leg, &terms, totals);
         return;
     }
-    let value = token_value(book, &leg, &rate);
-    let (maintenance, initial) = weigh::<M, I>(value, &rate);
+    let value = token_value(book, &leg, &terms);
+    let (maintenance, initial) = weigh::<M, I>(value, &terms);
     totals.net = totals.net.wrapping_add(value);
-    match map.find(rate.asset, scratch) {
+    match map.find(terms.asset, scratch) {
         Some((row, _)) => {
             totals.maintenance = totals.maintenance.wrapping_add(maintenance);
             totals.initial = totals.initial.wrapping_add(initial);
@@ -127,19 +143,24 @@ fn add_balance<const M: bool, const I: bool, B: Book>(
 
 /// The quote counts as it is, in everything.
 #[inline]
-fn add_quote(leg: &BalanceLeg, rate: &RateTerms, totals: &mut Totals) {
-    let value = clamped(amount(leg.shares, rate.deposit_index, rate.borrow_index).0);
+fn add_quote(leg: &BalanceLeg, terms: &HeldTerms, totals: &mut Totals) {
+    let value = clamped(held_amount(leg, terms));
     totals.net = totals.net.wrapping_add(value);
     totals.maintenance = totals.maintenance.wrapping_add(value);
     totals.initial = totals.initial.wrapping_add(value);
 }
 
+/// Native units, + deposit, - borrow.
+#[inline(always)]
+fn held_amount(leg: &BalanceLeg, terms: &HeldTerms) -> i64 {
+    amount(leg.shares, terms.index, terms.index).0
+}
+
 /// What a balance of another token is worth at weight 1, floor.
 #[inline(always)]
-fn token_value<B: Book>(book: &B, leg: &BalanceLeg, rate: &RateTerms) -> i64 {
-    let held = amount(leg.shares, rate.deposit_index, rate.borrow_index).0;
-    let price = book.asset(rate.asset).native_price;
-    clamped(value_floor(Lots(held), price).0)
+fn token_value<B: Book>(book: &B, leg: &BalanceLeg, terms: &HeldTerms) -> i64 {
+    let price = book.asset(terms.asset).native_price;
+    floor_within(held_amount(leg, terms), price)
 }
 
 /// A balance into its asset's row, for Maintenance alone; the quote has no row.
@@ -149,15 +170,15 @@ pub(crate) fn put_balance<B: Book>(
     totals: &mut Totals,
     row: Option<&mut Header>,
 ) {
-    let rate = book.rate(leg.rate);
+    let terms = book.held(leg.rate, leg.shares.0 > 0);
     match row {
         Some(row) if leg.rate != QUOTE_RATE => {
-            let value = token_value(book, leg, &rate);
-            let (maintenance, _) = weigh::<true, false>(value, &rate);
+            let value = token_value(book, leg, &terms);
+            let (maintenance, _) = weigh::<true, false>(value, &terms);
             totals.maintenance = totals.maintenance.wrapping_add(maintenance);
             row[lane::SPOT[0]] = row[lane::SPOT[0]].wrapping_add(maintenance);
         }
-        _ => add_quote(leg, &rate, totals),
+        _ => add_quote(leg, &terms, totals),
     }
 }
 
@@ -169,7 +190,7 @@ pub(crate) fn put_position<B: Book>(
     totals: &mut Totals,
     (row, losses): (&mut Header, &mut [i64]),
 ) {
-    let (value, result) = worth(leg, terms);
+    let (value, result) = worth(leg, terms.mark, terms.carry_of(leg.size));
     totals.maintenance = totals.maintenance.wrapping_add(result);
     if leg.size.0 != 0 {
         into_row(book, leg, terms, (value, result), row, losses);
@@ -177,18 +198,17 @@ pub(crate) fn put_position<B: Book>(
 }
 
 #[inline]
-fn weigh<const M: bool, const I: bool>(value: i64, rate: &RateTerms) -> (i64, i64) {
-    let (maintenance, initial) = if value >= 0 {
-        (rate.maint_asset_weight, rate.init_asset_weight)
-    } else {
-        (rate.maint_liab_weight, rate.init_liab_weight)
-    };
+fn weigh<const M: bool, const I: bool>(value: i64, terms: &HeldTerms) -> (i64, i64) {
     let maintenance = match (M, I) {
-        (true, _) => weighted(value, maintenance),
+        (true, _) => weighted(value, terms.maint_weight),
         (false, true) => 0,
         (false, false) => value,
     };
-    let initial = if I { weighted(value, initial) } else { 0 };
+    let initial = if I {
+        weighted(value, terms.init_weight)
+    } else {
+        0
+    };
     (maintenance, initial)
 }
 
@@ -199,10 +219,22 @@ fn weighted(value: i64, weight: Ppm) -> i64 {
     let weight = u64::from(weight.0).min(MAX_WEIGHT);
     let bound = MAX_JUDGED_VALUE.unsigned_abs();
     if value >= 0 {
-        ppm_floor_bounded(value.unsigned_abs(), weight).min(bound) as i64
+        rate_floor(value.unsigned_abs(), weight).min(bound) as i64
     } else {
-        -(ppm_ceil_bounded(value.unsigned_abs(), weight).min(bound) as i64)
+        -(rate_ceil(value.unsigned_abs(), weight).min(bound) as i64)
     }
+}
+
+/// A position whose side was shrunk, apart, so that the common loop has it in registers.
+#[inline(never)]
+fn add_kept<const I: bool, B: Book>(
+    book: &B,
+    leg: &PositionLeg,
+    totals: &mut Totals,
+    map: &mut RowMap,
+    scratch: &mut Scratch<'_>,
+) {
+    add_position::<I, B>(book, *leg, totals, map, scratch);
 }
 
 #[inline(always)]
@@ -213,27 +245,52 @@ fn add_position<const I: bool, B: Book>(
     map: &mut RowMap,
     scratch: &mut Scratch<'_>,
 ) {
-    let terms = book.instrument(leg.instrument);
-    let (value, result) = worth(&leg, &terms);
+    let Some(terms) = book.perp(leg.instrument, leg.size.0 > 0) else {
+        add_dated::<I, B>(book, &leg, totals, map, scratch);
+        return;
+    };
+    let (value, result) = worth(&leg, terms.mark, terms.carry);
     totals.net = totals.net.wrapping_add(result);
     // A closed position has no risk; only Initial asks for its asset.
     if leg.size.0 == 0 && (!I || result == 0) {
         totals.maintenance = totals.maintenance.wrapping_add(result);
         return;
     }
+    let Some((row, _)) = map.find(terms.asset, scratch) else {
+        totals.owe(result);
+        return;
+    };
+    totals.maintenance = totals.maintenance.wrapping_add(result);
+    add_linear(row, leg.size, value, result);
+}
 
+/// The same for futures and options.
+#[inline(never)]
+fn add_dated<const I: bool, B: Book>(
+    book: &B,
+    leg: &PositionLeg,
+    totals: &mut Totals,
+    map: &mut RowMap,
+    scratch: &mut Scratch<'_>,
+) {
+    let terms = book.instrument(leg.instrument);
+    let (value, result) = worth(leg, terms.mark, terms.carry_of(leg.size));
+    totals.net = totals.net.wrapping_add(result);
+    if leg.size.0 == 0 && (!I || result == 0) {
+        totals.maintenance = totals.maintenance.wrapping_add(result);
+        return;
+    }
     let Some((row, losses)) = map.find(terms.asset, scratch) else {
-        totals.maintenance = totals.maintenance.wrapping_add(result.min(0));
-        totals.initial = totals.initial.wrapping_add(result.min(0));
+        totals.owe(result);
         return;
     };
     totals.maintenance = totals.maintenance.wrapping_add(result);
     totals.options |= terms.kind.is_option() && leg.size.0 != 0;
-    into_row(book, &leg, &terms, (value, result), row, losses);
+    into_row(book, leg, &terms, (value, result), row, losses);
 }
 
 /// A position's value and result into its asset's row.
-#[inline(always)]
+#[inline]
 fn into_row<B: Book>(
     book: &B,
     leg: &PositionLeg,
@@ -242,13 +299,20 @@ fn into_row<B: Book>(
     row: &mut Header,
     losses: &mut [i64],
 ) {
-    row[lane::RESULT] = row[lane::RESULT].wrapping_add(result);
     if terms.kind.is_option() {
+        row[lane::RESULT] = row[lane::RESULT].wrapping_add(result);
         add_option(book, leg, terms, value, row, losses);
-        return;
+    } else {
+        add_linear(row, leg.size, value, result);
     }
+}
+
+/// A perpetual's or a future's value and result into its asset's row.
+#[inline(always)]
+fn add_linear(row: &mut Header, size: Lots, value: i64, result: i64) {
+    row[lane::RESULT] = row[lane::RESULT].wrapping_add(result);
     // Only reported, so that it wraps where sizes are beyond all bounds.
-    row[lane::LOTS] = row[lane::LOTS].wrapping_add(leg.size.0.wrapping_shl(16));
+    row[lane::LOTS] = row[lane::LOTS].wrapping_add(size.0.wrapping_shl(16));
     if value >= 0 {
         row[lane::LONG] = row[lane::LONG].wrapping_add(value);
     } else {
@@ -256,25 +320,33 @@ fn into_row<B: Book>(
     }
 }
 
-/// A position's `size * mark`, and that less its carry plus its quote, towards minus infinity.
+/// A position's `size * mark`, and that less its side's carry plus its quote, towards minus infinity.
 #[inline(always)]
-fn worth(leg: &PositionLeg, terms: &InstrumentTerms) -> (i64, i64) {
+fn worth(leg: &PositionLeg, mark: Price, carry: Carry48) -> (i64, i64) {
     let quote = clamped(leg.quote.0);
     if leg.size.0 == 0 {
         return (0, quote);
     }
-    let value = clamped(value_floor(leg.size, terms.mark).0);
-    let carry = if leg.size.0 > 0 {
-        terms.carry_long
-    } else {
-        terms.carry_short
-    };
+    let value = floor_within(leg.size.0, mark);
     let accrued = if carry.0 == 0 {
         0
     } else {
         clamped(carry_value_ceil(leg.size, carry).0)
     };
     (value, value.wrapping_sub(accrued).wrapping_add(quote))
+}
+
+/// `size * price`, floor, where judging stops counting at most (1.6).
+#[inline(always)]
+fn floor_within(size: i64, price: Price) -> i64 {
+    let bound = MAX_JUDGED_VALUE.unsigned_abs();
+    let (whole, rest) = mul_shift(size.unsigned_abs(), price.mantissa(), price.shift());
+    if size >= 0 {
+        whole.min(bound) as i64
+    } else {
+        let owed = whole.min(bound).wrapping_add(u64::from(rest));
+        (owed.min(bound) as i64).wrapping_neg()
+    }
 }
 
 /// An option leg into its asset's row: what it loses in each scenario, and what 5.3 and 4.3 count.

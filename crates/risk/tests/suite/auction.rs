@@ -96,6 +96,36 @@ fn a_step_of_size_zero_only_sets_the_clock() {
     assert_eq!(clock_of(&sound, 77, 0).unwrap().after.started, 0);
 }
 
+/// 8.4: tokens that bring an account to Maintenance end its auction; an atom less does not, nor a price
+/// that no liquidation could rest on, and a clock at rest is never started.
+#[test]
+fn an_inflow_to_maintenance_ends_the_auction() {
+    let below = TestAccount::default()
+        .with_balance(0, 90_000_000)
+        .with_position(0, 1_000, -1_000_000_000);
+    let with = |book: &TestBook, cash: i64, started: u64| {
+        let mut lanes = vec![0; Scratch::MAX_LANES];
+        let after = BalanceLeg {
+            rate: QUOTE_RATE,
+            shares: Shares(cash),
+        };
+        let cash = CashPlan {
+            slot: 0,
+            before: Shares(90_000_000),
+            after,
+            tokens: Native(cash - 90_000_000),
+        };
+        let clock = AuctionClock { started };
+        clock_after_inflow(book, &below, &cash, clock, &mut Scratch::new(&mut lanes)).started
+    };
+    let mut book = one_asset();
+    assert_eq!(with(&book, 99_999_999, 77), 77);
+    assert_eq!(with(&book, 100_000_000, 77), 0);
+    assert_eq!(with(&book, 91_000_000, 0), 0);
+    book.qualities[1].age_s = 16;
+    assert_eq!(with(&book, 100_000_000, 77), 77);
+}
+
 proptest! {
     #![proptest_config(config(10_000))]
 

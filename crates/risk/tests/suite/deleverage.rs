@@ -193,6 +193,85 @@ fn a_side_is_never_emptied() {
     assert_eq!(large.deleverage(long, 0), Err(RiskError::ZeroSize));
 }
 
+impl World {
+    /// Closes a long and a short of one size against each other, at the mark.
+    fn close(&mut self, long: usize, short: usize) {
+        let lots = self.legs[long].0.size;
+        let fill = Fill {
+            size: lots.opposite(),
+            amount: num::value_ceil(lots.opposite(), self.mark),
+            fee: Atoms(0),
+        };
+        let (first, second) = (self.legs[long].0, self.legs[short].0);
+        let plan = plan_fill(first, second, fill, self.ledger.carries()).expect("a close");
+        self.ledger = self.ledger.after(&fill_change(&plan));
+        (self.legs[long].0, self.legs[short].0) = (plan.taker_after, plan.maker_after);
+    }
+}
+
+/// 8.5: F of a side is of all deleveragings since nobody held a lot, and they end where it would pass 64
+/// marks; once the market is flat it starts anew, and as much may be closed again. What is held keeps F.
+#[test]
+fn a_flat_market_may_be_deleveraged_anew() {
+    let mut world = world(1_000_000 << 10);
+    let mut episodes = Vec::new();
+    for _ in 0..3 {
+        let (long, short) = world.trade(1 << 20);
+        let mut closed = 0;
+        loop {
+            let half = world.legs[long].0.size.0 / 2;
+            match world.deleverage(long, half) {
+                Ok(plan) => closed += plan.size.0,
+                Err(error) => {
+                    assert!(matches!(error, RiskError::TooLittleOpposite { .. }));
+                    break;
+                }
+            }
+        }
+        episodes.push(closed);
+        let held = world.ledger.rested();
+        assert_eq!(held, world.ledger, "a lot is held");
+        world.touch(short);
+        world.close(long, short);
+        assert_eq!(world.ledger.long.open_interest, 0);
+        world.ledger = world.ledger.rested();
+        let Carries { long, short } = world.ledger.carries();
+        assert_eq!((long, short), (Carry48(0), Carry48(0)));
+        assert_eq!(world.ledger.imbalance(), 0);
+    }
+    // Six halvings, each time.
+    let six = (1 << 20) - (1 << 14);
+    assert_eq!(episodes, [six; 3]);
+    let money: i64 = world.legs.iter().map(|(leg, _)| leg.quote.0).sum();
+    assert_eq!(money, 0, "nobody gained by it");
+}
+
+/// A holder who slept while his side was emptied, but for less than any count of lots shows, is worth
+/// what he was when F has started anew: an atom at most.
+#[test]
+fn a_sleeping_remainder_is_seen_right_after_a_rest() {
+    let touched = Keep::ONE;
+    let keep = Keep {
+        keep: KEEP_LEAST,
+        epoch: 1,
+    };
+    let mark = price(1_000_000 << 10, 10);
+    let leg = PositionLeg {
+        size: Lots(1),
+        quote: Atoms(77),
+        ..PositionLeg::EMPTY
+    };
+    for carry in [0, 64 * 1_000_000] {
+        let side = SideTerms {
+            keep,
+            carry: Carry48(carry << 48),
+        };
+        let seen = up_to_date(leg, touched, side, mark);
+        assert_eq!(seen.leg.size, Lots(0));
+        assert!((76..=77).contains(&seen.leg.quote.0), "{seen:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(config(10_000))]
 

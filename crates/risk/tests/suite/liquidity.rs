@@ -241,7 +241,10 @@ proptest! {
                 request: requests[which],
                 live_time: LIVE + call as u64,
             };
-            let plan = redeem(&book, &account, &terms).unwrap();
+            let plan = match redeem(&book, &account, &terms) {
+                Err(RiskError::NothingToRedeem { .. }) => continue,
+                plan => plan.unwrap(),
+            };
             (queue, requests[which]) = (plan.queue, plan.request);
             account = after(&account, &plan.cash);
             shares -= plan.burned;
@@ -437,6 +440,36 @@ fn the_quote_bank_bounds_what_leaves() {
     );
 }
 
+/// 10.4: a call that can pay nothing keeps a request's place: it starts no round, and all that it
+/// changes is until when the request may be executed.
+#[test]
+fn a_request_of_which_nothing_can_be_paid_only_keeps_its_place() {
+    let (book, account) = flat(10_000_000);
+    let mut asked = terms(9_000_000, 9_000_000, 10_000_000);
+    asked.exit.free = 0;
+    for round in [0, 7] {
+        asked.queue.tally.round = round;
+        asked.request.tally.round = round;
+        let plan = redeem(&book, &account, &asked).unwrap();
+        assert_eq!((plan.burned, plan.amount), (0, 0));
+        assert_eq!(
+            (plan.cash.before, plan.queue),
+            (plan.cash.after.shares, asked.queue)
+        );
+        let kept = RedeemRequest {
+            window: RequestWindow {
+                closes: LIVE + 7_200,
+                ..asked.request.window
+            },
+            ..asked.request
+        };
+        assert_eq!(plan.request, kept);
+        // Calling again changes nothing more.
+        asked.request = plan.request;
+        assert_eq!(redeem(&book, &account, &asked).unwrap().request, kept);
+    }
+}
+
 /// 10.4: the first 1,000,000 shares stay, and a share of nothing is not burned.
 #[test]
 fn the_first_shares_are_nobodys() {
@@ -482,10 +515,14 @@ fn a_round_lasts_an_hour() {
         next.pool = pool(96_000_000);
         next.exit.free = 5_000_000;
         (next.queue, next.request, next.live_time) = (first.queue, first.request, live_time);
-        redeem(&book, &after(&account, &first.cash), &next).unwrap()
+        redeem(&book, &after(&account, &first.cash), &next)
     };
-    assert_eq!(again(LIVE + 3_599).amount, 0);
-    let second = again(LIVE + 3_600);
+    let waits = RiskError::NothingToRedeem {
+        received: 5_000_000,
+        left_s: 1,
+    };
+    assert_eq!(again(LIVE + 3_599), Err(waits));
+    let second = again(LIVE + 3_600).unwrap();
     assert_eq!(second.queue.tally.round, 2);
     // 45 of the 95 that still ask.
     assert_eq!(second.amount, 5_000_000 * 45 / 95);

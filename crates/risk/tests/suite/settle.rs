@@ -120,6 +120,16 @@ fn a_liquidatable_loser_gives_only_his_deposit() {
     let loser = holding(50_000_000, 0, -80_000_000);
     let plan = settle(&book, &winner, &loser, &terms(u64::MAX)).unwrap();
     assert_eq!((plan.amount, plan.borrowed), (Atoms(50_000_000), Atoms(0)));
+    // 8.4: who is found below Maintenance stays in his auction.
+    assert!(!plan.loser_maintained);
+    let sound = settle(
+        &book,
+        &winner,
+        &holding(80_000_000, 0, -80_000_000),
+        &terms(1),
+    )
+    .unwrap();
+    assert!(sound.loser_maintained);
     let owing = loser.clone().with_balance(1, -1_000);
     let refused = settle(&book, &winner, &owing, &terms(u64::MAX));
     assert!(matches!(refused, Err(RiskError::BelowInitial { .. })));
@@ -154,6 +164,19 @@ fn settlement_waits_and_needs_two_sides() {
 
 proptest! {
     #![proptest_config(config(10_000))]
+
+    /// 7.4, I5: given as winner and loser, an account has nothing to settle, whatever it holds: what it
+    /// gained it did not lose. So the check of its keys in the program only names the mistake.
+    #[test]
+    fn nobody_settles_with_himself(size in any_signed(32), quote in any_signed(44), cash in any_signed(40), token in any_signed(40), max in 1u64.., closed in any::<bool>()) {
+        let (book, account) = (one_asset(), holding(cash, size, quote).with_balance(1, token));
+        let refused = settle(&book, &account, &account, &SettleTerms { closed, ..terms(max) });
+        match refused {
+            Err(RiskError::SettlementClosed) => prop_assert!(closed),
+            Err(RiskError::NothingToSettle { gain, loss }) => prop_assert_eq!(gain.0, -loss.0),
+            other => prop_assert!(false, "{other:?}"),
+        }
+    }
 
     /// 7.4, I1, I2, I5: what one pays the other gets; the loser's worth at weight 1 does not change by
     /// more than rounding, and nobody gains.

@@ -268,6 +268,24 @@ fn a_pool_is_unwound_until_initial() {
     assert!(matches!(broken, Err(RiskError::BreaksHedge { .. })));
 }
 
+/// 8.4, 10.3: a pool's unwinding is over where it is found at Initial, and no earlier; what is not under
+/// way is not over.
+#[test]
+fn a_pool_found_at_initial_is_unwound_no_further() {
+    let found = |cash: i64, started: u64| {
+        let mut lanes = vec![0; Scratch::MAX_LANES];
+        let clock = AuctionClock { started };
+        let pool = long(1_000, cash);
+        plan_recovery(&book(), &pool, clock, &mut Scratch::new(&mut lanes)).unwrap()
+    };
+    // MM 100, IM 150.
+    assert_eq!(found(150 * MARK - 1, 700), None);
+    assert_eq!(found(150 * MARK, 0), None);
+    let over = found(150 * MARK, 700).unwrap();
+    assert_eq!((over.before.started, over.after.started), (700, 0));
+    assert_eq!(over.net_asset_value, Atoms(150 * MARK));
+}
+
 proptest! {
     #![proptest_config(config(10_000))]
 

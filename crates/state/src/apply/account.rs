@@ -2,8 +2,9 @@
 
 use keel_risk::{
     Assessment, Atoms, AuctionClock, BalanceLeg, Carry48, CashPlan, Deficit, ExitPlan, Frac40,
-    Gate, Halt, InsurePlan, Keep, LegChange, Lots, PositionLeg, Price, SettlePlan, SideTerms,
-    SmallUse, Ticket, TouchPlan, Touched, TransferPlan, WithdrawPlan, plan_touch, up_to_date,
+    Gate, Halt, InsurePlan, Keep, LegChange, Lots, PositionLeg, Price, RedeemPlan, SettlePlan,
+    SideTerms, SmallUse, Ticket, TouchPlan, Touched, TransferPlan, WithdrawPlan, plan_touch,
+    up_to_date,
 };
 
 use super::wide;
@@ -159,16 +160,45 @@ impl<'a> MarginMut<'a> {
         self.apply_legs(side.balances.as_slice(), side.positions.as_slice());
     }
 
+    /// Whoever took part of another account ended at Initial.
+    pub fn apply_taking(mut self, side: &LegChange) {
+        self.end_auction();
+        self.apply_liquidation(side);
+    }
+
     pub fn apply_settlement_gain(self, plan: &SettlePlan) {
         self.apply_legs(&[plan.winner_balance], &[plan.winner_position]);
     }
 
-    pub fn apply_settlement_loss(self, plan: &SettlePlan) {
+    pub fn apply_settlement_loss(mut self, plan: &SettlePlan) {
+        if plan.loser_maintained {
+            self.end_auction();
+        }
         self.apply_legs(&[plan.loser_balance], &[plan.loser_position]);
+    }
+
+    /// Tokens that came in, and the clock that was judged with them.
+    pub fn apply_inflow(mut self, plan: &CashPlan, clock: AuctionClock) {
+        self.account.liquidation_started = clock.started;
+        self.set_balance(plan.slot, plan.after);
+        self.account.seq += 1;
+    }
+
+    /// A pool's redemption, which found it at Maintenance; one that paid nothing changes nothing else.
+    pub fn apply_redeem(mut self, plan: &RedeemPlan) {
+        self.end_auction();
+        if plan.burned != 0 {
+            self.apply_cash(&plan.cash);
+        }
     }
 
     pub fn apply_clock(self, clock: AuctionClock) {
         self.account.liquidation_started = clock.started;
+    }
+
+    /// Found at Maintenance or above: no auction is under way (margin-spec 8.4).
+    fn end_auction(&mut self) {
+        self.account.liquidation_started = AuctionClock::STOPPED.started;
     }
 
     pub fn apply_halt(self, halt: Halt) {

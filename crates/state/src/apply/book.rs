@@ -123,7 +123,8 @@ impl RiskBook {
         bytes_of(&before) != bytes_of(entry)
     }
 
-    /// Brings a market's funding to now and copies both sides' carry and keep and its open interest
+    /// Brings a market's funding to now, lets F of one that nobody holds start anew, and copies both
+    /// sides' carry and keep and its open interest
     /// (margin-spec 7.1, 7.2): whether anything is new, or `None` while the asset's price does not
     /// serve (2.6).
     pub fn accrue_market(&mut self, market: &mut Market, now: i64) -> Option<bool> {
@@ -134,6 +135,7 @@ impl RiskBook {
         let mark = Price::from_stored(asset.lot_price, asset.lot_shift);
         let plan = plan_funding(&market.funding(now), &market.funding_terms(mark, now));
         market.apply_funding(&plan, now);
+        market.rest();
 
         let entry = &mut self.instruments[usize::from(market.index)];
         let before = *entry;

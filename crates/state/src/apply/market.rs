@@ -168,6 +168,14 @@ impl Market {
         self.carry_short = words(plan.after.carries.short.0);
     }
 
+    /// Where nobody holds a lot F starts anew. Whoever calls publishes the market in the same
+    /// instruction.
+    pub fn rest(&mut self) {
+        let ledger = self.ledger().rested();
+        self.carry_long = words(ledger.long.carry.0);
+        self.carry_short = words(ledger.short.carry.0);
+    }
+
     /// What traders hold net changed: the time before counts at the old skew (margin-spec 7.2).
     pub fn set_skew(&mut self, skew: i64, now: i64) {
         let integral = self.funding(now).skew_integral;

@@ -3,13 +3,13 @@
 
 use anchor_lang::prelude::*;
 use keel_risk::{
-    Endangered, Legs, Lots, UnwindPlan, UnwindStep, UnwindTerms, plan_halt, plan_unwind,
-    plan_unwind_pool,
+    Endangered, Legs, Lots, UnwindPlan, UnwindStep, UnwindTerms, plan_halt, plan_recovery,
+    plan_unwind, plan_unwind_pool,
 };
 use keel_state::{BookView, MarginAccount, MarginKind, Market, Pool, RiskBook, Workspace};
 
 use crate::errors::{KeelError, Merits};
-use crate::events::Deleveraged;
+use crate::events::{AuctionClockSet, Deleveraged};
 use crate::load::{self, MarginRefMut};
 
 #[derive(Accounts)]
@@ -52,6 +52,9 @@ pub fn handler(ctx: Context<Deleverage>, max_size: u64) -> Result<()> {
     let mut market = accounts.market.load_mut()?;
 
     let max_size = Lots(i64::try_from(max_size).unwrap_or(i64::MAX));
+    if recovered(accounts, (&book, now))? {
+        return Ok(());
+    }
     let event = unwind(accounts, (&book, now), &mut market, max_size)?;
     drop(book);
 
@@ -65,6 +68,34 @@ pub fn handler(ctx: Context<Deleverage>, max_size: u64) -> Result<()> {
     market.invariant().map_err(KeelError::from)?;
     emit!(event);
     Ok(())
+}
+
+/// Ends the unwinding of a pool that is found at Initial while its clock runs (10.3).
+#[inline(never)]
+fn recovered(accounts: &Deleverage, (book, now): (&RiskBook, i64)) -> Result<bool> {
+    if accounts.margin.is_some() {
+        return Ok(false);
+    }
+    let mut pool = load::margin_mut(&accounts.pool_margin, book)?;
+    let view = BookView::new(book, now);
+    let clock = pool.account().auction_clock();
+    let mut workspace = Workspace::for_account(&pool.view());
+    let scratch = &mut workspace.scratch();
+    let Some(plan) = plan_recovery(&view, &pool.view(), clock, scratch).merits()? else {
+        return Ok(false);
+    };
+
+    pool.edit().apply_clock(plan.after);
+
+    emit!(AuctionClockSet {
+        account: accounts.pool_margin.key(),
+        started: plan.after.started,
+        health: plan.maintenance.health().0,
+        requirement: plan.maintenance.requirement.0,
+        net_asset_value: plan.net_asset_value.0,
+        deficit_found_at: pool.account().deficit_found_at,
+    });
+    Ok(true)
 }
 
 /// Plans the call and applies it to the margin accounts and the market.
@@ -96,7 +127,7 @@ fn unwind(
     halt(&mut account, market, (&plan, &view), now);
     account.edit().apply_unwinding(terms.slot, &plan);
     if let UnwindStep::Pool(taken) = &plan.step {
-        pool.edit().apply_liquidation(&taken.liquidator);
+        pool.edit().apply_taking(&taken.liquidator);
     }
     market.apply_unwinding(&plan.step, false, now);
     Ok(event)

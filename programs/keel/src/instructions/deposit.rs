@@ -63,8 +63,9 @@ pub fn handler<'info>(ctx: Context<'info, Deposit<'info>>, amount: u64) -> Resul
     bank.bring_to_now(now);
     let view = BookView::new(&book, now);
     let plan = plan_deposit(&view, &margin.view(), slot, bank.terms(), received).merits()?;
+    let clock = load::clock_after_inflow(&margin, &view, &plan);
 
-    margin.edit().apply_cash(&plan);
+    margin.edit().apply_inflow(&plan, clock);
     margin.edit().note_deposit(cash_value(&view, &plan));
     bank.apply_cash(&plan);
     bank.take_inflow(received, now);

@@ -282,7 +282,7 @@ impl Step<'_, '_> {
         ledgers.halt(&view, margin, equity, self.now);
         margin.edit().apply_liquidation(&plan.account);
         margin.edit().apply_clock(clock);
-        liquidator.edit().apply_liquidation(&plan.liquidator);
+        liquidator.edit().apply_taking(&plan.liquidator);
         apply(ledgers, &plan);
 
         ledgers.invariant()?;

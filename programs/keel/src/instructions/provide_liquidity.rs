@@ -115,8 +115,9 @@ pub fn handler<'info>(ctx: Context<'info, ProvideLiquidity<'info>>) -> Result<()
     bank.bring_to_now(now);
     let fresh = [bank.fresh_rate()];
     let mut workspace = Workspace::for_account(&margin.view());
+    let view = BookView::new(&book, now).with_rates(&fresh);
     let plan = plan_provide(
-        &BookView::new(&book, now).with_rates(&fresh),
+        &view,
         &margin.view(),
         bank.terms(),
         pool.terms(),
@@ -125,8 +126,9 @@ pub fn handler<'info>(ctx: Context<'info, ProvideLiquidity<'info>>) -> Result<()
     )
     .merits()?;
     require_gte!(plan.minted, request.min_shares, KeelError::TooFewShares);
+    let clock = load::clock_after_inflow(&margin, &view, &plan.cash);
 
-    margin.edit().apply_cash(&plan.cash);
+    margin.edit().apply_inflow(&plan.cash, clock);
     bank.apply_cash(&plan.cash);
     bank.take_inflow(received, now);
     let shares_before = pool.shares;

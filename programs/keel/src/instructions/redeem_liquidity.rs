@@ -131,7 +131,7 @@ pub fn handler<'info>(ctx: Context<'info, RedeemLiquidity<'info>>) -> Result<()>
     )
     .merits()?;
 
-    margin.edit().apply_cash(&plan.cash);
+    margin.edit().apply_redeem(&plan);
     bank.apply_redeem(&plan);
     let shares_before = pool.shares;
     pool.apply_redeem(&plan);

@@ -97,9 +97,10 @@ pub fn handler(ctx: Context<Transfer>, amount: u64, allow_borrow: bool) -> Resul
         &mut workspace.scratch(),
     )
     .merits()?;
+    let clock = load::clock_after_inflow(&to, &view, &plan.received);
 
     from.edit().apply_transfer(&plan, book.live_time);
-    to.edit().apply_cash(&plan.received);
+    to.edit().apply_inflow(&plan.received, clock);
     for (margin, cash) in [(&mut from, &plan.given), (&mut to, &plan.received)] {
         margin.edit().note_deposit(cash_value(&view, cash));
     }
