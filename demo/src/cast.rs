@@ -115,8 +115,10 @@ pub enum Care {
     Keeper,
     /// A bidder takes over a share of everything once the discount is worth it.
     Bidder,
-    /// Nobody, until there is less than nothing left.
-    Late,
+    /// Nobody, until he owes so many dollars more than he has.
+    Late(u32),
+    /// Nobody at all: the backstop, once the auction has run unbid for long enough.
+    Backstop,
 }
 
 /// Somebody who shows a part of the house and has no twin.
@@ -128,7 +130,7 @@ pub struct Member {
     pub care: Care,
 }
 
-pub const MEMBERS: [Member; 3] = [
+pub const MEMBERS: [Member; 6] = [
     Member {
         trader: Trader {
             name: "Otto",
@@ -161,13 +163,49 @@ pub const MEMBERS: [Member; 3] = [
         trader: Trader {
             name: "Gus",
             kind: "over-levered",
-            story: "Long SOL with all that he may, and no keeper looks at him before he has lost more than \
-                    he had.",
-            collateral: &[(USDC, 50_000.0)],
-            positions: &[(Symbol::Sol, 250_000.0)],
+            story: "Long SOL with all that he may, and no keeper looks at him before he owes a tenth more \
+                    than he had: insurance alone does not pay that.",
+            collateral: &[(USDC, 120_000.0)],
+            positions: &[(Symbol::Sol, 600_000.0)],
         },
         borrows: &[],
-        care: Care::Late,
+        care: Care::Late(12_000),
+    },
+    Member {
+        trader: Trader {
+            name: "Hugo",
+            kind: "pairs trader",
+            story: "Long ETH against BTC at nearly ten times his money. Without the one leg the other would weigh more, \
+                    so a keeper takes both at once.",
+            collateral: &[(USDC, 42_000.0)],
+            positions: &[(Symbol::Eth, 400_000.0), (Symbol::Btc, -400_000.0)],
+        },
+        borrows: &[],
+        care: Care::Keeper,
+    },
+    Member {
+        trader: Trader {
+            name: "Sven",
+            kind: "short hedger",
+            story: "Has ETH elsewhere and is short here for all of it, so that the pool is long: it has no room for \
+                    an ETH long that nobody bids for, which is closed against him and the other shorts.",
+            collateral: &[(USDC, 300_000.0)],
+            positions: &[(Symbol::Eth, -900_000.0)],
+        },
+        borrows: &[],
+        care: Care::Keeper,
+    },
+    Member {
+        trader: Trader {
+            name: "Nils",
+            kind: "unbid",
+            story: "Long ETH, and nobody bids for what he holds: after ten minutes of auction the pool takes what it \
+                    may, and the other side of the market the rest.",
+            collateral: &[(USDC, 60_000.0)],
+            positions: &[(Symbol::Eth, 350_000.0)],
+        },
+        borrows: &[],
+        care: Care::Backstop,
     },
 ];
 

@@ -1,5 +1,5 @@
-//! What the house did in a run: lending, funding, liquidity, takeovers and bankruptcies. Plain data,
-//! money in USD.
+//! What the house did in a run: lending, funding, liquidity, insurance, settlements, takeovers,
+//! deleveragings and bankruptcies. Plain data, money in USD.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,14 @@ pub struct House {
     /// By market.
     pub funding: Vec<Funding>,
     pub liquidity: Liquidity,
+    /// By market.
+    pub insurance: Vec<Insurance>,
+    /// By market.
+    pub settlements: Vec<Settlement>,
     pub takeovers: Vec<Takeover>,
+    pub deleveragings: Vec<Deleveraging>,
+    /// Lots that deleveragings left without a holder, by market.
+    pub strays: Vec<Strays>,
     pub bankruptcies: Vec<Bankruptcy>,
 }
 
@@ -24,8 +31,8 @@ pub struct Interest {
     pub token: String,
     /// What was lent out at the end.
     pub borrowed: f64,
-    /// What borrowing costs a year at the end, as a fraction.
-    pub yearly_rate: f64,
+    /// What borrowing costs a year at the end, per cent.
+    pub yearly_percent: f64,
     pub paid: f64,
     pub earned: f64,
     pub insured: f64,
@@ -39,8 +46,8 @@ pub struct Funding {
     pub market: String,
     pub longs_paid: f64,
     pub shorts_got: f64,
-    /// At the end, as a fraction of the notional a day.
-    pub daily_rate: f64,
+    /// At the end, of the notional a day, per cent.
+    pub daily_percent: f64,
     /// One side's at the end.
     pub open_interest: f64,
 }
@@ -105,6 +112,71 @@ impl Takeover {
     pub fn discount(&self) -> f64 {
         self.worth - self.payment
     }
+}
+
+/// One market's insurance over the run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Insurance {
+    pub market: String,
+    /// By the operator, at the opening.
+    pub given: f64,
+    /// Its part of penalties, and what rounding left it.
+    pub earned: f64,
+    /// For bankruptcies.
+    pub paid: f64,
+    /// At the end.
+    pub held: f64,
+    /// What a side of the market may be worth with it, at the end.
+    pub limit: f64,
+}
+
+/// One market's results that were turned into money over the run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Settlement {
+    pub market: String,
+    pub times: usize,
+    /// From who lost to who won.
+    pub moved: f64,
+    /// Won and not settled at the end.
+    pub waiting: f64,
+}
+
+/// A leg that nobody bid for, or a part of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Deleveraging {
+    pub time: i64,
+    pub account: String,
+    pub market: String,
+    /// Whether the pool took it; else the other side of the market did.
+    pub by_pool: bool,
+    /// Signed size taken from the account, in the asset, and the mark.
+    pub size: f64,
+    pub price: f64,
+    /// To the pool and to the market's insurance.
+    pub penalty: f64,
+    /// What was closed of everybody's position on the other side, per cent.
+    pub closed_percent: f64,
+    /// Of the account, before.
+    pub net_asset_value: f64,
+}
+
+impl Deleveraging {
+    pub fn by(&self) -> &'static str {
+        if self.by_pool {
+            "the pool"
+        } else {
+            "the other side"
+        }
+    }
+}
+
+/// What the pool took of a market's strays over the run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Strays {
+    pub market: String,
+    pub times: usize,
+    /// Longs and shorts together, in the asset.
+    pub size: f64,
 }
 
 /// One market's or one bank's part of a bankruptcy.

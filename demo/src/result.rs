@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::house::House;
 
 /// Version of the shape of `RunResult`; changes when a key changes its name or meaning.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunResult {

@@ -281,7 +281,7 @@ fn perpetual(symbol: &str, token: usize) -> MarketConfig {
         maker_fee: 200,
         referral_share: 100_000,
         age_share: 1_000_000,
-        insurance_multiple: 0,
+        insurance_multiple: 50,
         backstop_pool: 0,
         insurance: 100_000_000_000,
     }

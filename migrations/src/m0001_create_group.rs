@@ -129,7 +129,7 @@ pub fn group_args(id: u64, council: Pubkey) -> GroupArgs {
         min_equity: 5_000_000,
         small_requirement: 50_000_000,
         liquidation_buffer: 50_000,
-        liquidation_fee: 25_000,
+        liquidation_fee: 5_000,
         liquidation_insurance_share: 500_000,
         max_age_pool_s: 15,
         peg_band: 10_000,

@@ -8,7 +8,8 @@ use crate::vm::{Failure, Sent};
 use crate::world::{Asset, Trader, World, market};
 
 impl World {
-    /// A world without insurance, whose banks are empty and let out whatever is asked.
+    /// A world without insurance, whose banks are empty and let out whatever is asked. Its markets do not
+    /// open (3.4).
     pub fn bare() -> anyhow::Result<Self> {
         Self::with(|config| {
             for token in &mut config.tokens {

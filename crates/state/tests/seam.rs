@@ -183,6 +183,61 @@ fn rich() -> Account {
     account
 }
 
+/// An account without anything.
+fn empty() -> Account {
+    let mut account = rich();
+    account.edit().apply_legs(&[(0, leg(0, 0))], &[]);
+    account
+}
+
+/// Results of closed positions in both markets, one of them a loss, with cash that does not cover it;
+/// whatever was resolved before is marked.
+fn any_ruined() -> impl Strategy<Value = Account> {
+    let result = 1i64..1 << 36;
+    (result, small(), 0i64..1 << 30, any::<bool>(), -1i8..=1).prop_map(
+        |(lost, other, cash, marked, last)| {
+            let mut account = empty();
+            let of = |instrument, quote| PositionLeg {
+                instrument,
+                size: Lots(0),
+                quote: Atoms(quote),
+            };
+            // More is lost than the other market and the cash may cover.
+            let lost = lost + other.max(0) + 4 * cash;
+            let other = if other == 0 { -1 } else { other };
+            let positions = [(1, of(0, -lost)), (2, of(1, other))];
+            account.edit().apply_legs(&[(0, leg(0, cash))], &positions);
+            account.positions[1].last_side = last;
+            account.positions[2].covered = u8::from(marked && other < 0);
+            account.fixed.liquidation_started = 7;
+            account
+        },
+    )
+}
+
+fn resolve_terms(account: &Account, slot: usize) -> ResolveTerms {
+    ResolveTerms {
+        slot,
+        resolved: account.view().resolved(),
+        clock: account.fixed.auction_clock(),
+        live_time: 9,
+    }
+}
+
+/// What a part of a bankruptcy leaves an account marked with.
+fn resolved(stored: &Account, before: &Account, left: &Aftermath) -> Result<(), TestCaseError> {
+    prop_assert_eq!(stored.view().resolved(), left.resolved);
+    prop_assert_eq!(stored.fixed.liquidation_started, left.clock.started);
+    prop_assert_eq!(stored.fixed.seq, before.fixed.seq + 1);
+    let found_at = if left.missing == 0 {
+        0
+    } else {
+        before.fixed.deficit_found_at
+    };
+    prop_assert_eq!(stored.fixed.deficit_found_at, found_at);
+    Ok(())
+}
+
 /// A bank whose ledger balances, every field of it different from nothing.
 fn any_bank() -> impl Strategy<Value = Bank> {
     let indices = (1u64 << 48..1 << 50, 1u64 << 48..1 << 50);
@@ -494,7 +549,7 @@ proptest! {
         prop_assert_eq!(stored.insurance_used, plan.from_market);
         prop_assert_eq!(stored.insurance_window_start, NOW);
         let mut paying = bank;
-        paying.apply(&BankChange { insurance: -(plan.from_group as i64), ..BankChange::default() });
+        paying.apply(&BankChange { insurance: -(plan.group_cost as i64), ..BankChange::default() });
         paying.set_insurance_window(&plan.group_insurance);
         prop_assert_eq!(paying.insurance_fund(), plan.group_insurance);
 
@@ -504,6 +559,151 @@ proptest! {
         prop_assert_eq!(stored.ledger(), bank.ledger().after(&plan.bank));
         prop_assert_eq!(stored.insurance_fund(), plan.insurance);
         prop_assert!(stored.invariant(u64::MAX).is_ok());
+    }
+
+    /// Calls of `deleverage`: the account and its clock, the pool where it takes, the market and its skew.
+    #[test]
+    fn unwinding((account, market) in (any_troubled(), any_market()), of_pool in any::<bool>(), max_size in 1i64..1 << 20) {
+        prop_assume!(market.open_interest_long > 1 << 14);
+        let Some(slot) = account.view().held_slot(0) else { return Ok(()) };
+        let pool = if of_pool { rich() } else { empty() };
+        let terms = UnwindTerms {
+            slot,
+            max_size: Lots(max_size),
+            ledger: market.ledger(),
+            clock: AuctionClock { started: 1 },
+            live_time: 1 + BACKSTOP_DELAY_S,
+            liquidation: book().liquidation_terms(),
+        };
+        let mut workspace = Workspace::largest();
+        let found = plan_unwind(&book(), (&account.view(), &pool.view()), 0, &terms, &mut workspace.scratch());
+        let Ok(plan) = found else { return Ok(()) };
+        let (mut stored, mut ledger) = (account.clone(), market);
+        stored.edit().apply_unwinding(slot, &plan);
+        ledger.apply_unwinding(&plan.step, false, NOW);
+        match &plan.step {
+            UnwindStep::Pool(taken) => {
+                prop_assert_eq!(stored.held(), held(&taken.account.of(account.view())));
+                prop_assert_eq!(ledger.ledger(), market.ledger().after(&taken.markets[0]));
+                prop_assert_eq!(ledger.skew, market.skew - taken.size.0);
+            }
+            UnwindStep::Side(closed) => {
+                prop_assert_eq!(stored.held(), after(&account, &[], &[(slot, closed.after)]));
+                prop_assert_eq!(ledger.ledger(), market.ledger().after(&closed.market));
+                prop_assert_eq!(ledger.skew, market.skew);
+                // What a pool's own account gives up, traders hold the less of.
+                let mut given = market;
+                given.apply_unwinding(&plan.step, true, NOW);
+                prop_assert_eq!(given.skew, market.skew + closed.size.0);
+            }
+        }
+        prop_assert_eq!((stored.fixed.seq, stored.fixed.liquidation_started), (account.fixed.seq + 1, plan.clock.started));
+        let found = maintenance_in_favour(&book(), &stored.view(), &mut workspace.scratch());
+        prop_assert_eq!(found, plan.after);
+    }
+
+    /// What a pool takes of a market's strays, on both.
+    #[test]
+    fn strays((pool, market) in (any_account(), any_market()), lots in 1u64..1 << 12, part in 0u64..1 << 40, quote in small(), long in any::<bool>()) {
+        prop_assume!(market.open_interest_long > 1 << 14);
+        let mut market = market;
+        let stray = (lots << 40) + part;
+        if long {
+            (market.stray_long, market.stray_quote_long) = (stray, quote);
+        } else {
+            (market.stray_short, market.stray_quote_short) = (stray, quote);
+        }
+        let slot = pool.view().position_slot(0, |_| true).unwrap();
+        let leg = pool.view().position(slot).unwrap_or(PositionLeg::EMPTY);
+        let plan = plan_take_strays(&market.ledger(), leg, long).unwrap();
+        let (mut stored, mut ledger) = (pool.clone(), market);
+        let taken = plan.after.size.0 - leg.size.0;
+        stored.edit().apply_strays(slot, &plan);
+        ledger.apply_strays(taken, &plan, NOW);
+        prop_assert_eq!(stored.held(), after(&pool, &[], &[(slot, plan.after)]));
+        prop_assert_eq!(ledger.ledger(), market.ledger().after(&plan.market));
+        prop_assert_eq!((taken.unsigned_abs(), ledger.skew), (lots, market.skew - taken));
+        prop_assert_eq!(ledger.stray_long + ledger.stray_short, part);
+    }
+
+    /// A market's part of a bankruptcy: the account with what it is marked with, the market, and the
+    /// quote's bank, whose ledger balances afterwards (I1).
+    #[test]
+    fn resolved_market((account, market, bank) in (any_ruined(), any_market(), any_bank()), which in 0u8..2, found_at in NOW - 9_000..NOW, halted in NOW - 9_000..NOW) {
+        let (mut account, mut market) = (account, market);
+        (account.fixed.deficit_found_at, market.halted_until) = (found_at, halted);
+        let rates = [bank.fresh_rate()];
+        let view = book().with_rates(&rates);
+        let slot = account.view().held_slot(which).unwrap();
+        let terms = ResolveMarketTerms {
+            account: resolve_terms(&account, slot),
+            quote_slot: 0,
+            last_side: account.view().last_side(slot),
+            ledger: market.ledger(),
+            market_insurance: market.insurance_fund().at(NOW),
+            group_insurance: bank.insurance_fund().at(NOW),
+        };
+        let mut workspace = Workspace::largest();
+        let Ok(plan) = plan_resolve_market(&view, &account.view(), &terms, &mut workspace.scratch()) else { return Ok(()) };
+        let mut stored = account.clone();
+        stored.edit().apply_market_resolution(slot, &plan);
+        prop_assert_eq!(stored.held(), after(&account, &[plan.balance], &[(slot, plan.loss.after)]));
+        resolved(&stored, &account, &plan.account)?;
+
+        let mut ledger = market;
+        ledger.apply_resolution(&plan, found_at);
+        prop_assert_eq!(ledger.ledger(), market.ledger().after(&plan.loss.market));
+        prop_assert_eq!((ledger.insurance_used, ledger.insurance_window_start), (plan.loss.market_insurance.used, NOW));
+        prop_assert_eq!(ledger.halted_until, halt_after(halted, found_at));
+        let mut ledger = bank;
+        ledger.apply_group_part(&plan);
+        prop_assert_eq!(ledger.ledger(), bank.ledger().after(&plan.bank));
+        prop_assert_eq!(ledger.insurance_fund(), plan.loss.group_insurance);
+        prop_assert!(ledger.invariant(ledger.tracked).is_ok());
+    }
+
+    /// A bank's part of a bankruptcy: the account with what it is marked with, and the bank.
+    #[test]
+    fn resolved_bank((account, bank) in (any_ruined(), any_bank()), owed in 1i64..1 << 30, found_at in NOW - 9_000..NOW, halted in NOW - 9_000..NOW) {
+        let (mut account, mut bank) = (account, bank);
+        (bank.index, bank.halted_until) = (1, halted);
+        bank.borrow_shares += owed.unsigned_abs();
+        bank.tracked = bank.ledger().owed();
+        account.fixed.deficit_found_at = found_at;
+        let slot = account.view().balance_slot(1).unwrap_or(1);
+        account.edit().apply_legs(&[(slot, leg(1, -owed)), (0, leg(0, 0))], &[]);
+        let rates = [bank.fresh_rate()];
+        let view = book().with_rates(&rates);
+        let terms = resolve_terms(&account, slot);
+        let fund = bank.insurance_fund().at(NOW);
+        let mut workspace = Workspace::largest();
+        let Ok(plan) = plan_resolve_bank(&view, &account.view(), &terms, (&bank.ledger(), fund), &mut workspace.scratch()) else { return Ok(()) };
+        let mut stored = account.clone();
+        stored.edit().apply_bank_resolution(&plan);
+        prop_assert_eq!(stored.held(), after(&account, &[plan.balance], &[]));
+        resolved(&stored, &account, &plan.account)?;
+
+        let mut ledger = bank;
+        ledger.apply_resolution(&plan, found_at);
+        prop_assert_eq!(ledger.ledger(), bank.ledger().after(&plan.bank));
+        if let Some(loss) = &plan.loss {
+            prop_assert_eq!(ledger.insurance_fund(), loss.insurance);
+        }
+        prop_assert_eq!(ledger.halted_until, halt_after(halted, found_at));
+        prop_assert!(ledger.invariant(ledger.tracked).is_ok());
+    }
+
+    /// A finding of a deficit, on the account, the market and the bank: no halt is ever shortened.
+    #[test]
+    fn halts((market, bank) in (any_market(), any_bank()), found_at in 1i64..1 << 40, until in 0i64..1 << 40, halted in 0i64..1 << 40) {
+        let halt = Halt { found_at, until };
+        let (mut account, mut market, mut bank) = (rich(), market, bank);
+        (market.halted_until, bank.halted_until) = (halted, halted);
+        account.edit().apply_halt(halt);
+        market.apply_halt(halt);
+        bank.apply_halt(halt);
+        prop_assert_eq!(account.fixed.deficit_found_at, found_at);
+        prop_assert_eq!((market.halted_until, bank.halted_until), (until.max(halted), until.max(halted)));
     }
 
     /// Accrual of a bank, and what the book publishes of it.

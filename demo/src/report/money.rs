@@ -51,9 +51,9 @@ pub fn cents(value: f64) -> String {
     }
 }
 
-/// A small fraction in per cent, of three decimals: `0.123%`.
-pub fn rate(fraction: f64) -> String {
-    format!("{}%", grouped(fraction * 100.0, 3))
+/// Per cent with three decimals: `0.123%`.
+pub fn share(percent: f64) -> String {
+    format!("{}%", grouped(percent, 3))
 }
 
 /// A fraction in per cent with a sign: `-12.3%`.

@@ -84,12 +84,7 @@ fn assemble(
             liquidations: liquidations.len(),
         }],
         liquidations,
-        pool: PoolResult {
-            initial_equity: 6e6,
-            final_equity: *net.last().unwrap(),
-            share_price: net.iter().map(|e| e / 6e6).collect(),
-            equity: net,
-        },
+        pool: pool(net),
         house: house(path),
         compute_units: BTreeMap::from([
             ("open_position".to_owned(), units(29_800, 29)),
@@ -289,7 +284,7 @@ fn house(path: &PricePath) -> House {
         interest: vec![Interest {
             token: "SOL".to_owned(),
             borrowed: 46_000.0,
-            yearly_rate: 0.012,
+            yearly_percent: 1.2,
             paid: 0.41,
             earned: 0.37,
             insured: 0.04,
@@ -299,21 +294,30 @@ fn house(path: &PricePath) -> House {
             market: "SOL-PERP".to_owned(),
             longs_paid: 812.0,
             shorts_got: 812.0,
-            daily_rate: 0.004,
+            daily_percent: 0.4,
             open_interest: 900_000.0,
         }],
         liquidity: liquidity(time),
-        takeovers: vec![Takeover {
-            time,
-            account: "Vera".to_owned(),
-            bidder: BIDDER.0.to_owned(),
-            share: 0.3,
-            worth: 20_000.0,
-            payment: 19_700.0,
-            from_insurance: 0.0,
-            after_s: 150,
-            health_before: -2_000.0,
-            health_after: 900.0,
+        insurance: vec![Insurance {
+            market: "SOL-PERP".to_owned(),
+            given: 40_000.0,
+            earned: 2_000.0,
+            paid: 2_500.0,
+            held: 39_500.0,
+            limit: 1_975_000.0,
+        }],
+        settlements: vec![Settlement {
+            market: "SOL-PERP".to_owned(),
+            times: 40,
+            moved: 310_000.0,
+            waiting: 1_200.0,
+        }],
+        takeovers: vec![takeover(time)],
+        deleveragings: vec![deleveraging(time)],
+        strays: vec![Strays {
+            market: "ETH-PERP".to_owned(),
+            times: 1,
+            size: 0.000_3,
         }],
         bankruptcies: vec![Bankruptcy {
             time,
@@ -327,5 +331,43 @@ fn house(path: &PricePath) -> House {
             from_depositors: 0.0,
             owed: 0.0,
         }],
+    }
+}
+
+fn takeover(time: i64) -> Takeover {
+    Takeover {
+        time,
+        account: "Vera".to_owned(),
+        bidder: BIDDER.0.to_owned(),
+        share: 0.3,
+        worth: 20_000.0,
+        payment: 19_700.0,
+        from_insurance: 0.0,
+        after_s: 150,
+        health_before: -2_000.0,
+        health_after: 900.0,
+    }
+}
+
+fn deleveraging(time: i64) -> Deleveraging {
+    Deleveraging {
+        time,
+        account: "Nils".to_owned(),
+        market: "ETH-PERP".to_owned(),
+        by_pool: false,
+        size: 80.0,
+        price: 3_500.0,
+        penalty: 0.0,
+        closed_percent: 23.4,
+        net_asset_value: -1_500.0,
+    }
+}
+
+fn pool(net: Vec<f64>) -> PoolResult {
+    PoolResult {
+        initial_equity: 6e6,
+        final_equity: *net.last().unwrap(),
+        share_price: net.iter().map(|e| e / 6e6).collect(),
+        equity: net,
     }
 }

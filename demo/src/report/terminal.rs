@@ -400,11 +400,14 @@ mod tests {
         let told = render(&run);
         assert!(told.contains("group ins.") && told.contains("discount"));
 
+        assert!(told.contains("the other side") && told.contains("0.0003"));
+
         run.house.takeovers.clear();
+        run.house.deleveragings.clear();
         run.house.bankruptcies.clear();
         let text = render(&run);
         let house = text.split("\nThe house\n").nth(1).unwrap();
-        assert_eq!(house.matches("  none\n").count(), 2);
+        assert_eq!(house.matches("  none\n").count(), 3);
     }
 
     #[test]

@@ -117,13 +117,13 @@ impl Meter {
             let bank = stage.world.bank(asset);
             let unit = quote(last, asset).usd() / 10f64.powi(i32::from(asset.decimals()));
             sum.borrowed = bank.ledger().borrows() as f64 * unit;
-            sum.yearly_rate = bank.borrow_rate as f64 / ONE_64 * YEAR_S;
+            sum.yearly_percent = bank.borrow_rate as f64 / ONE_64 * YEAR_S * 100.0;
         }
         for (asset, sum) in Asset::TRADED.into_iter().zip(&mut self.funding) {
             let market = stage.world.market(asset);
             let lots = market.open_interest_long as f64;
             let lot = quote(last, asset).usd() / 10f64.powi(i32::from(asset.lot_decimals()));
-            sum.daily_rate = market.funding_rate as f64 / ONE_48;
+            sum.daily_percent = market.funding_rate as f64 / ONE_48 * 100.0;
             sum.open_interest = lots * lot;
         }
         (self.interest.into(), self.funding.into())

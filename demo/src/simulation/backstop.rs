@@ -1,10 +1,10 @@
-//! What a keeper's steps are no answer to: shares of whole accounts, bid for, and accounts with less
-//! than nothing.
+//! What a keeper's steps are no answer to: shares of whole accounts, bid for, legs that nobody bids for,
+//! and accounts with less than nothing.
 
 use anyhow::{Context, bail};
 use keel::errors::KeelError;
-use keel::events::{BankruptcyResolved, TookOver};
-use keel_risk::Legs;
+use keel::events::{BankruptcyResolved, Deleveraged, StraysTaken, TookOver};
+use keel_risk::{BACKSTOP_DELAY_S, Legs};
 use keel_sdk::{Pubkey, decode};
 use keel_state::MarginAccount;
 use keel_tests::{Asset, market};
@@ -19,12 +19,24 @@ use crate::simulation::stage::Stage;
 /// Live seconds of auction that the bidder waits for a discount: a little over 1%.
 const PATIENCE_S: u64 = 120;
 const WHOLE: u32 = 1_000_000;
+/// Calls of `deleverage` on one leg in one step.
+const MAX_CALLS: usize = 4;
+/// A lot, as strays are counted.
+const ONE_LOT: u64 = 1 << 40;
 
 /// One ledger's part of a bankruptcy, as its event tells it.
 pub struct Resolved {
     /// Whose market or bank it is.
     pub asset: Asset,
     pub event: BankruptcyResolved,
+}
+
+/// A call of `deleverage`, as its event tells it.
+pub struct Unwound {
+    pub asset: Asset,
+    /// Lots of the other side before.
+    pub opposite: u64,
+    pub event: Deleveraged,
 }
 
 /// Bids for the accounts that are the bidder's to look after.
@@ -51,20 +63,25 @@ pub fn bid(
     Ok(all)
 }
 
-/// Starts the auction, or takes what is needed once it has run long enough.
-fn bid_for(stage: &mut Stage, margin: Pubkey) -> anyhow::Result<Option<TookOver>> {
+/// Starts the account's auction; whether it has run for so long.
+fn has_run(stage: &mut Stage, margin: Pubkey, live_s: u64) -> anyhow::Result<bool> {
     let world = &mut stage.world;
     let started = world.auction_started(&margin);
-    if started == 0 {
-        let clock = world.set_clock(margin, &[], &[]);
-        return match clock {
-            Err(failure) if failure.code.is_none() => Err(failure.into()),
-            _ => Ok(None),
-        };
+    if started != 0 {
+        return Ok(world.live_time().saturating_sub(started) >= live_s);
     }
-    if world.live_time().saturating_sub(started) < PATIENCE_S {
+    match world.set_clock(margin, &[], &Asset::TRADED) {
+        Err(failure) if failure.code.is_none() => Err(failure.into()),
+        _ => Ok(false),
+    }
+}
+
+/// Starts the auction, or takes what is needed once it has run long enough.
+fn bid_for(stage: &mut Stage, margin: Pubkey) -> anyhow::Result<Option<TookOver>> {
+    if !has_run(stage, margin, PATIENCE_S)? {
         return Ok(None);
     }
+    let world = &mut stage.world;
     let banks = [Asset::Sol, Asset::Btc, Asset::Eth];
     let sent = world.take_over(&stage.bidder, margin, WHOLE, &banks, &Asset::TRADED);
     match sent {
@@ -74,6 +91,74 @@ fn bid_for(stage: &mut Stage, margin: Pubkey) -> anyhow::Result<Option<TookOver>
         Err(failure) if failure.code.is_some() => Ok(None),
         Err(failure) => Err(failure.into()),
     }
+}
+
+/// Unwinds the accounts that nobody bids for, once the backstop may: leg by leg, as often as a call
+/// takes something.
+pub fn unwind(
+    stage: &mut Stage,
+    found: &[Found],
+    step: usize,
+    invariants: &mut Invariants,
+) -> anyhow::Result<Vec<Unwound>> {
+    let mut all = Vec::new();
+    for account in found.iter().filter(|found| found.health() < 0) {
+        let margin = account.margin;
+        if stage.care_of(&margin) != Care::Backstop || !has_run(stage, margin, BACKSTOP_DELAY_S)? {
+            continue;
+        }
+        for asset in Asset::TRADED {
+            for _ in 0..MAX_CALLS {
+                let Some(unwound) = unwind_leg(stage, margin, asset)? else {
+                    break;
+                };
+                let event = &unwound.event;
+                let (before, after) = (event.health_before, event.health_after);
+                invariants.check(before < 0 && after >= before, || {
+                    format!("step {step}: a deleveraging took health from {before} to {after}")
+                });
+                all.push(unwound);
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn unwind_leg(stage: &mut Stage, margin: Pubkey, asset: Asset) -> anyhow::Result<Option<Unwound>> {
+    let ledger = stage.world.market(asset).ledger();
+    match stage.world.deleverage(margin, asset, u64::MAX) {
+        Ok(sent) => {
+            let event: Deleveraged =
+                events::first(&sent.logs).context("deleverage emitted no event")?;
+            let opposite = if event.size > 0 {
+                ledger.short
+            } else {
+                ledger.long
+            };
+            Ok(Some(Unwound {
+                asset,
+                opposite: opposite.open_interest,
+                event,
+            }))
+        }
+        Err(failure) if failure.code.is_some() => Ok(None),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+/// Lets the pool take whole lots that rounding left without a holder.
+pub fn take_strays(stage: &mut Stage) -> anyhow::Result<Vec<(Asset, StraysTaken)>> {
+    let mut all = Vec::new();
+    for asset in Asset::TRADED {
+        let ledger = stage.world.market(asset).ledger();
+        if ledger.long.stray.0.max(ledger.short.stray.0) < ONE_LOT {
+            continue;
+        }
+        let sent = stage.world.take_strays(asset).context("taking strays")?;
+        let event = events::first(&sent.logs).context("take_strays emitted no event")?;
+        all.push((asset, event));
+    }
+    Ok(all)
 }
 
 /// Resolves every bankrupt account among these: each market where it owes a result, each bank that it

@@ -11,13 +11,14 @@ use keel_risk::{
     Amended, Atoms, Book, Legs, Lots, PositionLeg, Price, Shares, borrow_amount, deposit_amount,
     maintenance,
 };
+use keel_sdk::instruction::TakenLeg;
 use keel_sdk::{Pubkey, Snapshot, instruction};
 use keel_state::{MarginView, Workspace};
-use keel_tests::{Asset, Failure, market};
+use keel_tests::{Asset, Failure, World, market};
 
 use crate::cast::Care;
 use crate::result::Invariants;
-use crate::simulation::chain::{Chain, Found};
+use crate::simulation::chain::{self, Chain, Found};
 use crate::simulation::events;
 use crate::simulation::stage::Stage;
 
@@ -41,13 +42,34 @@ pub struct Taken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leg {
     pub asset: Asset,
-    /// The deposit taken against what is owed in `asset`.
-    pub deposit: Option<Asset>,
-    /// Whether that is a borrow; else it is the negative result of a closed position.
-    pub borrowed: bool,
+    pub kind: Kind,
     /// What the account's health gains when the whole leg goes, atoms.
     gain: i64,
     whole: u64,
+}
+
+/// What is taken, in the order in which the keeper tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The position in `asset`.
+    Position,
+    /// It and this one, which hedge each other.
+    Hedge(Asset),
+    /// This deposit, against the negative result of the closed position in `asset`.
+    Deposit(Asset),
+    /// This deposit, against what is borrowed of `asset`.
+    Borrow(Asset),
+}
+
+impl Kind {
+    /// Positions before hedges before deposits.
+    const fn turn(self) -> u8 {
+        match self {
+            Self::Position => 0,
+            Self::Hedge(_) => 1,
+            Self::Deposit(_) | Self::Borrow(_) => 2,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -76,8 +98,8 @@ impl Keeper {
         for account in found.iter().filter(|found| found.health() < 0) {
             let due = match stage.care_of(&account.margin) {
                 Care::Keeper => true,
-                Care::Bidder => false,
-                Care::Late => account.worth() < 0,
+                Care::Bidder | Care::Backstop => false,
+                Care::Late(owed) => chain::usd(account.worth()) < -f64::from(owed),
             };
             if !due {
                 continue;
@@ -165,15 +187,54 @@ fn legs(chain: &Chain<'_>, margin: Pubkey) -> anyhow::Result<Vec<Leg>> {
         return Ok(Vec::new());
     }
     let mut legs: Vec<Leg> = positions(&snapshot, &view).collect();
+    legs.extend(hedges(&snapshot, &view));
     legs.extend(deposits(&snapshot, &view));
     legs.extend(borrows(&snapshot, &view));
-    legs.sort_by_key(|leg| (leg.deposit.is_some(), std::cmp::Reverse(leg.gain)));
+    legs.sort_by_key(|leg| (leg.kind.turn(), std::cmp::Reverse(leg.gain)));
     Ok(legs)
 }
 
 fn positions(snapshot: &Snapshot<'_>, view: &MarginView<'_>) -> impl Iterator<Item = Leg> {
-    let book = snapshot.view();
     let before = health(snapshot, view);
+    held(snapshot, view).map(move |held| Leg {
+        asset: held.asset,
+        kind: Kind::Position,
+        gain: without(snapshot, view, &[held.closed]).saturating_sub(before),
+        whole: held.size.unsigned_abs(),
+    })
+}
+
+/// Every two positions of opposite sides.
+fn hedges(snapshot: &Snapshot<'_>, view: &MarginView<'_>) -> Vec<Leg> {
+    let before = health(snapshot, view);
+    let all: Vec<Held> = held(snapshot, view).collect();
+    let mut legs = Vec::new();
+    for (at, first) in all.iter().enumerate() {
+        for second in all.iter().skip(at + 1) {
+            if first.size.signum() == second.size.signum() {
+                continue;
+            }
+            let both = [first.closed, second.closed];
+            legs.push(Leg {
+                asset: first.asset,
+                kind: Kind::Hedge(second.asset),
+                gain: without(snapshot, view, &both).saturating_sub(before),
+                whole: first.size.unsigned_abs(),
+            });
+        }
+    }
+    legs
+}
+
+/// An open position, and its slot with it closed at the mark.
+struct Held {
+    asset: Asset,
+    size: i64,
+    closed: (usize, PositionLeg),
+}
+
+fn held(snapshot: &Snapshot<'_>, view: &MarginView<'_>) -> impl Iterator<Item = Held> {
+    let book = snapshot.view();
     (0..view.position_slots()).filter_map(move |slot| {
         let position = view
             .position(slot)
@@ -185,19 +246,22 @@ fn positions(snapshot: &Snapshot<'_>, view: &MarginView<'_>) -> impl Iterator<It
             quote: Atoms(position.quote.0.saturating_add(value)),
             ..position
         };
-        let without = Amended {
-            base: view,
-            balances: &[],
-            positions: &[(slot, closed)],
-        };
-        Some(Leg {
+        Some(Held {
             asset: asset_at(terms.asset)?,
-            deposit: None,
-            borrowed: false,
-            gain: health(snapshot, &without).saturating_sub(before),
-            whole: position.size.0.unsigned_abs(),
+            size: position.size.0,
+            closed: (slot, closed),
         })
     })
+}
+
+/// Maintenance health with these positions closed.
+fn without(snapshot: &Snapshot<'_>, view: &MarginView<'_>, closed: &[(usize, PositionLeg)]) -> i64 {
+    let amended = Amended {
+        base: view,
+        balances: &[],
+        positions: closed,
+    };
+    health(snapshot, &amended)
 }
 
 /// Deposits against what closed positions still owe; the dearest deposit first.
@@ -238,8 +302,7 @@ fn deposits(snapshot: &Snapshot<'_>, view: &MarginView<'_>) -> Vec<Leg> {
         let lent = before.saturating_sub(health(snapshot, &without));
         let each = owing.iter().map(|(asset, owed)| Leg {
             asset: *asset,
-            deposit: Some(deposit),
-            borrowed: false,
+            kind: Kind::Deposit(deposit),
             gain: lent.saturating_neg(),
             whole: owed.unsigned_abs().min(worth),
         });
@@ -262,8 +325,7 @@ fn borrows(snapshot: &Snapshot<'_>, view: &MarginView<'_>) -> Vec<Leg> {
         let deposits = held.iter().filter(|(_, leg)| leg.shares.0 > 0);
         deposits.map(move |(deposit, _)| Leg {
             asset: *asset,
-            deposit: Some(*deposit),
-            borrowed: true,
+            kind: Kind::Borrow(*deposit),
             gain: 0,
             whole: whole.unsigned_abs(),
         })
@@ -288,15 +350,8 @@ fn take(stage: &mut Stage, margin: Pubkey, leg: Leg) -> anyhow::Result<Option<Ta
     let mut offer = leg.whole;
     for _ in 0..MAX_SIZES {
         let world = &mut stage.world;
-        let sent = match leg.deposit {
-            Some(deposit) if leg.borrowed => {
-                let target = world.borrow_leg(deposit, leg.asset);
-                world.take(&stage.keeper, margin, target, offer.max(1))
-            }
-            deposit => {
-                world.liquidate_with(&stage.keeper, margin, leg.asset, deposit, offer.max(1))
-            }
-        };
+        let target = target(world, &leg);
+        let sent = world.take(&stage.keeper, margin, target, offer.max(1));
         match sent {
             Ok(sent) => {
                 let Some(event) = events::first(&sent.logs) else {
@@ -313,6 +368,19 @@ fn take(stage: &mut Stage, margin: Pubkey, leg: Leg) -> anyhow::Result<Option<Ta
         }
     }
     Ok(None)
+}
+
+fn target(world: &World, leg: &Leg) -> TakenLeg {
+    let index = market(leg.asset);
+    match leg.kind {
+        Kind::Position => TakenLeg::Position { market: index },
+        Kind::Hedge(other) => world.hedge(leg.asset, other),
+        Kind::Deposit(deposit) => TakenLeg::Deposit {
+            market: index,
+            mint: world.token(deposit).mint,
+        },
+        Kind::Borrow(deposit) => world.borrow_leg(deposit, leg.asset),
+    }
 }
 
 fn other_leg_may_do(failure: &Failure) -> bool {

@@ -49,6 +49,16 @@ pub fn lots(usd: f64, asset: Asset, tick: &Tick) -> i64 {
     (usd / quote(tick, asset).usd() * 10f64.powi(i32::from(asset.lot_decimals()))).round() as i64
 }
 
+/// Lots of one whole asset.
+pub fn lots_of_one(asset: Asset) -> f64 {
+    10f64.powi(i32::from(asset.lot_decimals()))
+}
+
+/// So many lots in the asset.
+pub fn size_of(lots: i64, asset: Asset) -> f64 {
+    lots as f64 / lots_of_one(asset)
+}
+
 /// Slots in the two seconds after which a jump is confirmed.
 const CONFIRMING_SLOTS: u64 = 5;
 

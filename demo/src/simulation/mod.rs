@@ -1,7 +1,7 @@
 //! A run: the compiled program in the VM, driven through its public instructions alone.
 //!
 //! `stage` sets the scene, `market` publishes prices, `keeper` liquidates, `house` does the rest
-//! (`accrual`, `liquidity`, `backstop`), `ledger` checks the books from the accounts' bytes, `record`
+//! (`accrual`, `liquidity`, `settling`, `backstop`), `ledger` checks the books from the accounts' bytes, `record`
 //! keeps what the reports need. `chain` reads accounts for all.
 
 mod accrual;
@@ -14,6 +14,7 @@ mod ledger;
 mod liquidity;
 mod market;
 mod record;
+mod settling;
 mod stage;
 
 use std::time::Instant;
@@ -62,7 +63,7 @@ pub fn run(
     let mut keeper = Keeper::new(&stage);
     let mut ledger = Ledger::default();
     let mut record = Record::new(&stage)?;
-    let mut keeping = Keeping::new(&stage)?;
+    let mut keeping = Keeping::new(&stage, opening)?;
 
     stage.open_all()?;
     for (step, tick) in path.ticks.iter().enumerate() {

@@ -3,6 +3,7 @@
 use anyhow::Context;
 use keel_sdk::{Pubkey, decode};
 use keel_state::Pool;
+use keel_tests::Asset;
 
 use crate::cast::{LIQUIDATOR, Trader};
 use crate::path::{PricePath, Symbol, Tick};
@@ -10,11 +11,11 @@ use crate::result::{
     Liquidation, LiquidatorResult, PoolResult, PriceSeries, RunResult, SCHEMA, Saved, TraderResult,
     TraderSeries, UnitStats,
 };
-use crate::simulation::chain::{Chain, Found, usd};
+use crate::simulation::chain::{ATOMS, Chain, Found, usd};
 use crate::simulation::house::Keeping;
-use crate::simulation::keeper::Taken;
+use crate::simulation::keeper::{Kind, Taken};
 use crate::simulation::ledger::Ledger;
-use crate::simulation::market::quote;
+use crate::simulation::market::{lots_of_one, quote, size_of};
 use crate::simulation::stage::{Seat, Stage};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -261,34 +262,37 @@ fn pool_shares(chain: &Chain<'_>, stage: &Stage) -> anyhow::Result<f64> {
     Ok(usd(decode::account::<Pool>(&data)?.shares as i64))
 }
 
-/// Market, size in the asset and price of what was taken.
+/// Market, size in the asset and price of what was taken; of a hedge the first position's.
 fn taken_leg(stage: &Stage, tick: &Tick, taken: &Taken) -> (String, f64, f64) {
-    let event = &taken.event;
-    if taken.leg.borrowed {
-        let asset = taken.leg.asset;
-        return (
-            format!("{} borrow", asset.symbol()),
-            event.size as f64 / 10f64.powi(i32::from(asset.decimals())),
-            quote(tick, asset).usd(),
-        );
+    let (asset, size) = (taken.leg.asset, taken.event.size);
+    match taken.leg.kind {
+        Kind::Position => {
+            let (size, price) = of_position(stage, asset, taken);
+            (format!("{}-PERP", asset.symbol()), size, price)
+        }
+        Kind::Hedge(other) => {
+            let (size, price) = of_position(stage, asset, taken);
+            let name = format!("{}/{}-PERP", asset.symbol(), other.symbol());
+            (name, size, price)
+        }
+        Kind::Deposit(deposit) => {
+            let price = quote(tick, deposit).usd();
+            let name = format!("{} deposit", deposit.symbol());
+            (name, usd(size) / price, price)
+        }
+        Kind::Borrow(_) => {
+            let units = 10f64.powi(i32::from(asset.decimals()));
+            let name = format!("{} borrow", asset.symbol());
+            (name, size as f64 / units, quote(tick, asset).usd())
+        }
     }
-    if let Some(deposit) = taken.leg.deposit {
-        let price = quote(tick, deposit).usd();
-        return (
-            format!("{} deposit", deposit.symbol()),
-            usd(event.size) / price,
-            price,
-        );
-    }
-    let asset = taken.leg.asset;
-    let lots_of_one = 10f64.powi(i32::from(asset.lot_decimals()));
+}
+
+fn of_position(stage: &Stage, asset: Asset, taken: &Taken) -> (f64, f64) {
     let shift = stage
         .world
         .with_book(|book| book.assets[asset as usize].lot_shift)
         .unwrap_or(0);
-    let lot = event.price as f64 / 2f64.powi(i32::from(shift)) / 1e6;
-    let name = stage.world.config.markets[usize::from(keel_tests::market(asset))]
-        .symbol
-        .clone();
-    (name, event.size as f64 / lots_of_one, lot * lots_of_one)
+    let lot = taken.event.price as f64 / 2f64.powi(i32::from(shift)) / ATOMS;
+    (size_of(taken.event.size, asset), lot * lots_of_one(asset))
 }

@@ -50,8 +50,9 @@ impl Provider {
 /// Live seconds that leaving the pool takes: an hour, so that the run sees the end of it.
 const COOLDOWN_OUT_S: u32 = 3_600;
 
-/// What the insurances hold at the opening, atoms: a young house's, so that a loss goes beyond them.
-const MARKET_INSURANCE: u64 = 6_000_000_000;
+/// What the operator gives to each market's insurance and to the group's at the opening, atoms: a young
+/// house's. Fifty times the first is all that a side may hold, and a quarter of it a day's losses.
+const MARKET_INSURANCE: u64 = 40_000_000_000;
 const GROUP_INSURANCE: u64 = 4_000_000_000;
 
 #[derive(Debug)]

@@ -39,8 +39,8 @@ const SPARE_SUB_ID: u16 = 9;
 pub const ISOLATED: std::ops::Range<usize> = 8..10;
 pub const ISOLATED_MARKETS: u64 = 0b111;
 pub const PROVIDERS: usize = 3;
-/// What each market's insurance begins with, atoms: little, so that it is spent.
-const MARKET_INSURANCE: u64 = 5_000_000_000;
+/// What each market's insurance begins with, atoms: with less its limit would refuse most orders (3.4).
+const MARKET_INSURANCE: u64 = 100_000_000_000;
 /// How long requests wait, live seconds.
 const COOLDOWN_IN_S: u32 = 600;
 const COOLDOWN_OUT_S: u32 = 1_200;

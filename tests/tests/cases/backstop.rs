@@ -24,17 +24,16 @@ pub struct Stage {
     pub carol: Trader,
 }
 
-/// A group that nobody insured, with so much liquidity.
+/// A group that nobody insured and whose markets open all the same, with so much liquidity.
 pub fn uninsured(liquidity: u64) -> World {
     let world = World::with(|config| {
         config
             .tokens
             .iter_mut()
             .for_each(|token| token.insurance = 0);
-        config
-            .markets
-            .iter_mut()
-            .for_each(|market| market.insurance = 0);
+        for market in &mut config.markets {
+            (market.insurance, market.insurance_multiple) = (0, 0);
+        }
     });
     let mut world = world.expect("a world");
     world.vm.pass(1);

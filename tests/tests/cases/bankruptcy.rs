@@ -74,6 +74,41 @@ fn haircuts_sum_to_the_deficit_exactly() {
     expect_error(again, KeelError::NotBankrupt);
 }
 
+/// 8.6, I1: at an index that interest has moved, whatever fraction of an atom all deposits come to, the
+/// group's part is paid: its insurance pays what the new shares are worth, ceil.
+#[test]
+fn the_groups_part_is_paid_at_any_index() {
+    let mut stage = ruined();
+    stage.world.set_insurance(Asset::Usdc, 800_000_000);
+    stage.world.edit_bank(Asset::Usdc, |bank| {
+        bank.deposit_index += 88_733;
+        bank.tracked = bank.ledger().owed();
+    });
+    stage.world.accrue_all().expect("published");
+    let (bob, alice) = (stage.bob.margin, stage.alice.margin);
+    let part = Part::Market(market(Asset::Sol));
+    let resolve = instruction::resolve_bankruptcy(&stage.world.keys, alice, part);
+    for _ in 0..16 {
+        let paid = stage.world.vm.simulate(std::slice::from_ref(&resolve), &[]);
+        paid.expect("a resolution");
+        let token = stage.world.token(Asset::Usdc);
+        stage
+            .world
+            .give(stage.bob.owner(), Asset::Usdc, 271_828_183);
+        let deposit = instruction::deposit(
+            &stage.world.keys,
+            stage.bob.owner(),
+            bob,
+            token,
+            271_828_183,
+        );
+        stage.world.send(deposit, &[&stage.bob.key]).expect("more");
+    }
+    stage.resolve();
+    assert!((0..=1).contains(&stage.value(&stage.alice)));
+    assert_eq!(stage.world.conservation().expect("conservation"), (7, 0));
+}
+
 /// 8.6: token lenders never pay a derivative's loss: no bank's index moves, however large the deficit.
 #[test]
 fn lenders_are_senior_to_derivatives() {

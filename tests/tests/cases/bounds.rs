@@ -1,6 +1,7 @@
-//! Every bound of a parameter, one step outside (docs/parameters.md).
+//! Every bound of a parameter, one step outside, and the documented defaults (docs/parameters.md).
 
 use keel::errors::KeelError;
+use keel_migrations::m0001_create_group::group_args;
 use keel_sdk::{AssetChoice, BankArgs, instruction};
 use keel_state::RISK_BOOK_BYTES;
 use keel_tests::{Asset, World, expect_error};
@@ -179,5 +180,73 @@ fn every_other_bound_is_checked() {
         let mut args = world.pool_args(1);
         change(&mut args);
         expect_error(world.list_pool(args), out);
+    }
+}
+
+/// The default that the page gives for a parameter.
+fn documented(name: &str) -> String {
+    const PAGE: &str = include_str!("../../../docs/parameters.md");
+    let named = format!("`{name}`");
+    let row = |line: &&str| {
+        line.split('|')
+            .nth(1)
+            .is_some_and(|cell| cell.contains(&named))
+    };
+    let line = PAGE.lines().find(row).expect(name);
+    let cell = line.split('|').nth(3).expect("a default");
+    cell.trim().replace(',', "")
+}
+
+/// What the page says of a group's and a market's defaults is what migration 1 lists with: among them
+/// the multiple of its insurance that a market may grow to (3.4) and an auction's first penalty (8.1).
+#[test]
+fn the_documented_defaults_are_the_migrations() {
+    let world = World::new().expect("a world");
+    let (group, market) = (
+        group_args(1, world.admin.pubkey()),
+        &world.config.markets[0],
+    );
+    let all = [
+        ("gross_min", i64::from(group.gross_min)),
+        ("upnl_weight", i64::from(group.upnl_weight)),
+        ("upnl_cap", group.upnl_cap),
+        ("min_notional", group.min_notional),
+        ("min_equity", group.min_equity),
+        ("small_requirement", group.small_requirement),
+        ("liquidation_buffer", i64::from(group.liquidation_buffer)),
+        ("liquidation_fee", i64::from(group.liquidation_fee)),
+        (
+            "liquidation_insurance_share",
+            i64::from(group.liquidation_insurance_share),
+        ),
+        ("max_age_pool_s", i64::from(group.max_age_pool_s)),
+        ("peg_band", i64::from(group.peg_band)),
+        ("peg_stop", i64::from(group.peg_stop)),
+        ("open_interest_cap", market.open_interest_cap as i64),
+        ("min_size", market.min_size as i64),
+        ("taker_fee", i64::from(market.taker_fee)),
+        ("base_spread", i64::from(market.base_spread)),
+        ("conf_share", i64::from(market.conf_share)),
+        ("max_age_fill_s", i64::from(market.max_age_fill_s)),
+        ("skew_scale", market.skew_scale as i64),
+        ("funding_velocity", i64::from(market.funding_velocity)),
+        ("max_funding", i64::from(market.max_funding)),
+        ("maker_fee", i64::from(market.maker_fee)),
+        ("referral_share", i64::from(market.referral_share)),
+        ("age_share", i64::from(market.age_share)),
+        ("insurance_multiple", i64::from(market.insurance_multiple)),
+        ("backstop_pool", i64::from(market.backstop_pool)),
+    ];
+    for (name, listed) in all {
+        assert_eq!(documented(name), listed.to_string(), "{name}");
+    }
+    assert_eq!(
+        (market.insurance_multiple, group.liquidation_fee),
+        (50, 5_000)
+    );
+    // Every market of the migration opens: it is insured as it is listed.
+    for asset in Asset::TRADED {
+        let insured = world.market(asset).insurance;
+        assert_eq!(insured, 100_000_000_000, "{asset:?}");
     }
 }

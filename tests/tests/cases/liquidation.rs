@@ -152,7 +152,7 @@ fn take_each(world: &mut World, trader: &Trader, liquidator: &Trader) -> u32 {
 /// What the operator gave to each market's insurance, atoms.
 const INSURED: i64 = 100_000_000_000;
 
-/// 8.1: the penalty is 2.5% of what moved, half of it for the insurance, each to the atom.
+/// 8.1: as an auction begins the penalty is 0.5% of what moved, half of it for the insurance, each to the atom.
 #[test]
 fn the_penalty_is_split_exactly() {
     let mut world = world();
@@ -162,11 +162,11 @@ fn the_penalty_is_split_exactly() {
         .liquidate(&liquidator, trader.margin, Asset::Sol, 10_000)
         .expect("a step");
     let row = world.row(&trader.margin).position(0);
-    assert_eq!(row, (190_000, -30_024_754_875 + 1_290_000_000 - 32_250_000));
+    assert_eq!(row, (190_000, -30_024_754_875 + 1_290_000_000 - 6_450_000));
     let taken = world.row(&liquidator.margin).position(0);
-    assert_eq!(taken, (10_000, -1_290_000_000 + 16_125_000));
+    assert_eq!(taken, (10_000, -1_290_000_000 + 3_225_000));
     let ledger = check_books(&world, &[&trader, &liquidator]);
-    assert_eq!(ledger.markets[0].insurance, INSURED + 16_125_000);
+    assert_eq!(ledger.markets[0].insurance, INSURED + 3_225_000);
     assert_eq!(ledger.markets[0].long, 200_000);
 }
 
@@ -176,14 +176,14 @@ fn the_penalty_rounds_towards_the_insurance() {
     let mut world = world();
     let trader = fallen(&mut world);
     let liquidator = liquidator(&mut world);
-    // 2.5% of 10,001 lots at 129,000 atoms is 32,253,225.
+    // 0.5% of 10,001 lots at 129,000 atoms is 6,450,645.
     world
         .liquidate(&liquidator, trader.margin, Asset::Sol, 10_001)
         .expect("a step");
     let taken = world.row(&liquidator.margin).position(0);
-    assert_eq!(taken.1, -1_290_129_000 + 16_126_612);
+    assert_eq!(taken.1, -1_290_129_000 + 3_225_322);
     let ledger = check_books(&world, &[&trader, &liquidator]);
-    assert_eq!(ledger.markets[0].insurance, INSURED + 16_126_613);
+    assert_eq!(ledger.markets[0].insurance, INSURED + 3_225_323);
 }
 
 /// I8: small steps, large steps: health rises with each, and the last stops at the end to the lot.
@@ -312,7 +312,7 @@ fn a_deposit_is_taken_against_the_loss_of_a_closed_position() {
     let (left, got) = (ledger.accounts[1].shares(3), ledger.accounts[2].shares(3));
     assert!(left > 0 && got > 0 && left + got == 200_000_000);
     let paid = ledger.accounts[1].position(0).1 - loss;
-    // 2.5% of what was taken over, half of it the liquidator's.
+    // 0.5% of what was taken over, half of it the liquidator's.
     let share_price = 34; // atoms per unit of 1e-8 ETH
     let penalty = ledger.markets[0].insurance - insured;
     assert!(

@@ -8,7 +8,7 @@ use crate::error::RiskError;
 use crate::failure::deleverage::MAX_CARRY_MARKS;
 use crate::ledger::{BankChange, BankLedger, MarketChange, MarketLedger};
 use crate::num::{mul_div_floor, ppm_floor};
-use crate::shares::{deposit_amount, shares_for_deposit};
+use crate::shares::{borrow_amount, deposit_amount, shares_for_deposit};
 use crate::units::{Atoms, Carry48, Dust48, Index48, Lots, Native, Ppm, Price, Shares};
 
 /// Length of an insurance's window, seconds (8.6).
@@ -148,8 +148,12 @@ pub struct MarketLossPlan {
     /// From the group's: it becomes a deposit of the account, out of which the negative quote that is
     /// left is settled.
     pub from_group: u64,
-    /// What that is in shares of the quote's bank, exactly.
+    /// What that is in shares of the quote's bank.
     pub deposit: Shares,
+    /// What leaves the group's insurance for it: what the shares are worth, ceil. With the fractions of
+    /// others they may raise the bank's deposits by an atom more than `from_group`; else that atom is the
+    /// bank's dust (I1).
+    pub group_cost: u64,
     /// From the positions of the side charged, through their F.
     pub from_side: u64,
     /// What no side can bear: the market's insurance owes it, and stands below zero until fees or a
@@ -202,10 +206,12 @@ pub fn plan_market_loss(
     let (from_market, market_insurance) = terms.market_insurance.pays(terms.deficit);
     let (offered, _) = terms.group_insurance.pays(terms.deficit - from_market);
     let deposit = shares_for_deposit(Native(offered as i64), terms.deposit_index);
-    let exact = deposit_amount(deposit, terms.deposit_index)
+    let from_group = deposit_amount(deposit, terms.deposit_index)
         .0
         .unsigned_abs();
-    let (from_group, group_insurance) = terms.group_insurance.pays(exact);
+    let whole = borrow_amount(Shares(-deposit.0), terms.deposit_index).0;
+    // At most what was offered, which the shares are worth at most.
+    let (group_cost, group_insurance) = terms.group_insurance.pays(whole.unsigned_abs());
     let left = terms.deficit - from_market - from_group;
 
     let mut market = MarketChange::default();
@@ -226,6 +232,7 @@ pub fn plan_market_loss(
         from_market,
         from_group,
         deposit,
+        group_cost,
         from_side,
         owed,
         after: PositionLeg {

@@ -436,7 +436,7 @@ fn paid_in<B: Book, L: Legs>(
         shares,
     };
     let bank = BankChange {
-        insurance: -(loss.from_group as i64),
+        insurance: -(loss.group_cost as i64),
         ..BankChange::of(held, shares)
     };
     Ok(((slot, leg), bank))

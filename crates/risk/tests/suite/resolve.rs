@@ -355,6 +355,37 @@ fn only_the_bankrupt_are_resolved() {
 proptest! {
     #![proptest_config(config(10_000))]
 
+    /// 8.6, I1: at any index and whatever else is deposited, a bank never owes more for the group's part
+    /// than its insurance paid, and keeps at most an atom of it as dust; the account ends at zero, or at
+    /// the atom that its fractions come to.
+    #[test]
+    fn the_groups_part_never_outgrows_what_the_insurance_paid(
+        cash in 0i64..1 << 40,
+        others in 0u64..1 << 50,
+        deficit in 1i64..1 << 40,
+        fund in 0u64..1 << 42,
+        index in 1u64 << 47..1 << 50,
+    ) {
+        let worth = deposit_amount(Shares(cash), Index48(index)).0;
+        let mut ruin = Ruin::new(closed(cash, &[-worth - deficit], &[]));
+        ruin.book.rates[0].deposit_index = Index48(index);
+        let bank = &mut ruin.banks[0];
+        bank.deposit_index = Index48(index);
+        bank.deposit_shares += others;
+        (bank.insurance, bank.dust, bank.tracked) = (fund, 0, 0);
+        bank.tracked = bank.owed();
+        ruin.group.balance = fund;
+        let before = ruin.banks[0];
+        let plan = ruin.market(0).unwrap();
+        let bank = ruin.banks[0];
+        prop_assert_eq!(bank.owed(), bank.tracked);
+        prop_assert!(bank.dust <= 1);
+        prop_assert_eq!(before.insurance - bank.insurance, plan.loss.group_cost);
+        prop_assert!(plan.loss.group_cost - plan.loss.from_group <= 1);
+        prop_assert!(plan.loss.group_cost <= fund / 4);
+        prop_assert!((0..=1).contains(&ruin.equity()), "{}", ruin.equity());
+    }
+
     /// 8.6: in whatever order debts are resolved, each is charged the same but for an atom, together
     /// exactly what the account lacks, and it ends at zero.
     #[test]

@@ -1,8 +1,9 @@
-//! The house: members, lending, funding, liquidity, takeovers and bankruptcies.
+//! The house: members, lending, funding, liquidity, insurance, settlements, takeovers, deleveragings and
+//! bankruptcies.
 
 use super::{escape, row, table};
 use crate::house::House;
-use crate::report::money::{cents, elapsed, percent, rate, signed_usd, usd};
+use crate::report::money::{cents, elapsed, grouped, percent, share, signed_usd, size, usd};
 use crate::result::RunResult;
 
 pub fn section(run: &RunResult) -> String {
@@ -13,7 +14,13 @@ pub fn section(run: &RunResult) -> String {
         card("Interest", interest(house)),
         card("Funding", funding(house)),
         card("Liquidity providers", providers(house, start)),
+        card("Insurance", insurance(house)),
+        card("Results settled", settlements(house)),
         card("Takeovers", takeovers(house, start)),
+        card(
+            "Deleveragings of what nobody bid for",
+            deleveragings(house, start),
+        ),
         card("Bankruptcies, and who paid", bankruptcies(house, start)),
     ];
     format!("<section><h2>The house</h2>{}</section>", cards.join("\n"))
@@ -51,7 +58,7 @@ fn interest(house: &House) -> String {
     for bank in &house.interest {
         let cells = [
             usd(bank.borrowed),
-            rate(bank.yearly_rate),
+            share(bank.yearly_percent),
             cents(bank.paid),
             cents(bank.earned),
             cents(bank.insured),
@@ -75,7 +82,7 @@ fn funding(house: &House) -> String {
             usd(market.open_interest),
             cents(market.longs_paid),
             cents(market.shorts_got),
-            rate(market.daily_rate),
+            share(market.daily_percent),
         ];
         rows.push_str(&row("", &[&market.market], &cells));
     }
@@ -123,6 +130,46 @@ fn providers(house: &House, start: i64) -> String {
     out
 }
 
+fn insurance(house: &House) -> String {
+    let mut rows = String::new();
+    for market in &house.insurance {
+        let cells = [
+            usd(market.given),
+            usd(market.earned),
+            usd(market.paid),
+            usd(market.held),
+            usd(market.limit),
+        ];
+        rows.push_str(&row("", &[&market.market], &cells));
+    }
+    let heads = [
+        "given by the operator",
+        "earned",
+        "paid",
+        "held at the end",
+        "a side's limit with it",
+    ];
+    table(&["market"], &heads, &rows)
+}
+
+fn settlements(house: &House) -> String {
+    let mut rows = String::new();
+    for market in &house.settlements {
+        let cells = [
+            market.times.to_string(),
+            usd(market.moved),
+            usd(market.waiting),
+        ];
+        rows.push_str(&row("", &[&market.market], &cells));
+    }
+    let heads = [
+        "settlements",
+        "paid to who won",
+        "won and waiting at the end",
+    ];
+    table(&["market"], &heads, &rows)
+}
+
 fn takeovers(house: &House, start: i64) -> String {
     if house.takeovers.is_empty() {
         return "<p>None.</p>".to_owned();
@@ -131,7 +178,7 @@ fn takeovers(house: &House, start: i64) -> String {
     for taken in &house.takeovers {
         let after = elapsed(taken.time - start);
         let cells = [
-            rate(taken.share),
+            share(taken.share * 100.0),
             usd(taken.worth),
             usd(taken.payment),
             usd(taken.discount()),
@@ -153,6 +200,44 @@ fn takeovers(house: &House, start: i64) -> String {
         "after",
     ];
     table(&["after", "account", "by"], &heads, &rows)
+}
+
+fn deleveragings(house: &House, start: i64) -> String {
+    if house.deleveragings.is_empty() {
+        return "<p>None.</p>".to_owned();
+    }
+    let mut rows = String::new();
+    for one in &house.deleveragings {
+        let after = elapsed(one.time - start);
+        let cells = [
+            size(one.size),
+            grouped(one.price, 2),
+            usd(one.penalty),
+            share(one.closed_percent),
+            usd(one.net_asset_value),
+        ];
+        rows.push_str(&row(
+            "",
+            &[&after, &one.account, &one.market, one.by()],
+            &cells,
+        ));
+    }
+    let heads = [
+        "taken",
+        "mark",
+        "penalty",
+        "closed of that side",
+        "equity before",
+    ];
+    let mut out = table(&["after", "account", "market", "by"], &heads, &rows);
+    for strays in &house.strays {
+        out += &format!(
+            "<p class=\"soft\">{}: the pool took {} in lots that rounding left without a holder.</p>",
+            escape(&strays.market),
+            grouped(strays.size, 5)
+        );
+    }
+    out
 }
 
 fn bankruptcies(house: &House, start: i64) -> String {

@@ -1,9 +1,9 @@
-//! The house: who is here for its sake, and what lending, funding, liquidity, takeovers and
-//! bankruptcies came to.
+//! The house: who is here for its sake, and what lending, funding, liquidity, insurance, settlements,
+//! takeovers, deleveragings and bankruptcies came to.
 
 use super::{clip, trader_table};
 use crate::house::House;
-use crate::report::money::{cents, elapsed, rate, signed_usd, usd};
+use crate::report::money::{cents, elapsed, grouped, share, signed_usd, size, usd};
 use crate::report::table::Align::{Left, Right};
 use crate::report::table::Table;
 use crate::result::RunResult;
@@ -16,7 +16,13 @@ pub fn render(run: &RunResult) -> String {
         titled("Interest, by bank", interest(house)),
         titled("Funding, by market", funding(house)),
         titled("Liquidity providers", providers(house, start)),
+        titled("Insurance, by market", insurance(house)),
+        titled("Results settled, by market", settlements(house)),
         titled("Takeovers", takeovers(house, start)),
+        titled(
+            "Deleveragings of what nobody bid for",
+            deleveragings(house, start),
+        ),
         titled("Bankruptcies, and who paid", bankruptcies(house, start)),
     ]
     .join("\n")
@@ -40,7 +46,7 @@ fn interest(house: &House) -> String {
         table.row([
             clip(&bank.token, 10),
             usd(bank.borrowed),
-            rate(bank.yearly_rate),
+            share(bank.yearly_percent),
             cents(bank.paid),
             cents(bank.earned),
             cents(bank.insured),
@@ -64,7 +70,7 @@ fn funding(house: &House) -> String {
             usd(market.open_interest),
             cents(market.longs_paid),
             cents(market.shorts_got),
-            rate(market.daily_rate),
+            share(market.daily_percent),
         ]);
     }
     table.render()
@@ -111,6 +117,48 @@ fn providers(house: &House, start: i64) -> String {
     out
 }
 
+fn insurance(house: &House) -> String {
+    let columns = [
+        ("market", Left),
+        ("given by the operator", Right),
+        ("earned", Right),
+        ("paid", Right),
+        ("held at the end", Right),
+        ("a side's limit with it", Right),
+    ];
+    let mut table = Table::new(&columns);
+    for market in &house.insurance {
+        table.row([
+            clip(&market.market, 12),
+            usd(market.given),
+            usd(market.earned),
+            usd(market.paid),
+            usd(market.held),
+            usd(market.limit),
+        ]);
+    }
+    table.render()
+}
+
+fn settlements(house: &House) -> String {
+    let columns = [
+        ("market", Left),
+        ("settlements", Right),
+        ("paid to who won", Right),
+        ("won and waiting at the end", Right),
+    ];
+    let mut table = Table::new(&columns);
+    for market in &house.settlements {
+        table.row([
+            clip(&market.market, 12),
+            market.times.to_string(),
+            usd(market.moved),
+            usd(market.waiting),
+        ]);
+    }
+    table.render()
+}
+
 fn takeovers(house: &House, start: i64) -> String {
     if house.takeovers.is_empty() {
         return "  none\n".to_owned();
@@ -131,7 +179,7 @@ fn takeovers(house: &House, start: i64) -> String {
             elapsed(taken.time - start),
             clip(&taken.account, 16),
             clip(&taken.bidder, 12),
-            rate(taken.share),
+            share(taken.share * 100.0),
             usd(taken.worth),
             usd(taken.payment),
             usd(taken.discount()),
@@ -139,6 +187,46 @@ fn takeovers(house: &House, start: i64) -> String {
         ]);
     }
     table.render()
+}
+
+fn deleveragings(house: &House, start: i64) -> String {
+    if house.deleveragings.is_empty() {
+        return "  none\n".to_owned();
+    }
+    let columns = [
+        ("after", Right),
+        ("account", Left),
+        ("market", Left),
+        ("by", Left),
+        ("taken", Right),
+        ("mark", Right),
+        ("penalty", Right),
+        ("of the side", Right),
+        ("equity", Right),
+    ];
+    let mut table = Table::new(&columns);
+    for one in &house.deleveragings {
+        table.row([
+            elapsed(one.time - start),
+            clip(&one.account, 12),
+            clip(&one.market, 12),
+            one.by().to_owned(),
+            size(one.size),
+            grouped(one.price, 2),
+            usd(one.penalty),
+            share(one.closed_percent),
+            usd(one.net_asset_value),
+        ]);
+    }
+    let mut out = table.render();
+    for strays in &house.strays {
+        out += &format!(
+            "  {}: the pool took {} in lots that rounding left without a holder.\n",
+            clip(&strays.market, 12),
+            grouped(strays.size, 5)
+        );
+    }
+    out
 }
 
 fn bankruptcies(house: &House, start: i64) -> String {
