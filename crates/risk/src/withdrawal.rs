@@ -60,7 +60,7 @@ pub struct WithdrawPlan {
     /// Of the tokens, what is borrowed.
     pub borrowed: Native,
     pub gate: Gate,
-    /// Initial afterwards, which holds; Maintenance then holds too (5.5).
+    /// Initial afterwards, which holds, and Maintenance with it.
     pub initial: Health,
 }
 
@@ -157,7 +157,7 @@ pub struct TransferPlan {
     /// Of the giver: a lapsed ticket has given up its claim.
     pub gate: Gate,
     /// Of the giver.
-    /// Initial afterwards, which holds; Maintenance then holds too (5.5).
+    /// Initial afterwards, which holds, and Maintenance with it.
     pub initial: Health,
 }
 
@@ -401,8 +401,9 @@ fn check_min_equity<B: Book>(book: &B, initial: Health) -> Result<(), RiskError>
     Ok(())
 }
 
-/// The post-condition of whatever leaves an account: Initial, and with it Maintenance, as no account
-/// has more of Initial health (5.5).
+/// The post-condition of whatever leaves an account: both healths at zero or above (5.7). At the marks
+/// no account has more of Initial health than of Maintenance (5.5), so that this alone is judged;
+/// where a price is in doubt both are.
 fn judge_leaving<B: Book, L: Legs>(
     book: &B,
     legs: &L,
@@ -411,14 +412,18 @@ fn judge_leaving<B: Book, L: Legs>(
     let judged = margin::judged_initially(book, legs, InitialTerms::WITHDRAWAL, scratch);
     let initial = judged.initial;
     let fit = require_withdrawal_prices(book, judged.exposed);
-    if fit.is_ok() && initial.health().0 >= 0 || !owes(legs) {
+    if fit.is_ok() && initial.health().0 >= 0 && !judged.in_doubt || !owes(legs) {
         return Ok(initial);
     }
     fit?;
-    Err(RiskError::BelowInitial {
-        equity: initial.equity,
-        requirement: initial.requirement,
-    })
+    let both = margin::both(book, legs, InitialTerms::WITHDRAWAL, scratch);
+    if initial.health().0 < 0 || both.maintenance.health().0 < 0 {
+        return Err(RiskError::BelowInitial {
+            equity: initial.equity,
+            requirement: initial.requirement,
+        });
+    }
+    Ok(initial)
 }
 
 /// What tokens of a bank are worth, ceil; nothing to go by before the first price or while halted.
@@ -445,7 +450,7 @@ pub struct InsurePlan {
     pub after: PositionLeg,
     /// The quote falls by what the insurance rises by: the market's ledger stands (I2).
     pub market: MarketChange,
-    /// Initial afterwards, which holds; Maintenance then holds too (5.5).
+    /// Initial afterwards, which holds, and Maintenance with it.
     pub initial: Health,
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct Judged {
     pub distance: i64,
     /// Assets with a row that a balance or a size made, as bits.
     pub exposed: u32,
+    /// Whether one of them counted at another price than its mark (2.6).
+    pub in_doubt: bool,
 }
 
 /// The rows to be judged.
@@ -276,6 +278,7 @@ impl Judged {
         stance: Stance,
         row: &Header,
     ) {
+        self.in_doubt = true;
         if M {
             let moved = doubt::<MAINTENANCE, B>(book, asset, stance, row);
             self.maintenance_moved = self.maintenance_moved.saturating_add(moved);

@@ -128,6 +128,8 @@ pub struct Assessment {
     pub assets: usize,
     /// What [`exposed_assets`] finds.
     pub exposed: u32,
+    /// Whether an asset was judged for which the stance asks for another price than the mark (2.6).
+    pub in_doubt: bool,
 }
 
 /// Whether positive results count in Initial (4.3).
@@ -325,6 +327,7 @@ pub(crate) fn assess<const M: bool, const I: bool, B: Book, L: Legs>(
     let mut found = Assessment {
         net_asset_value: Atoms(totals.net),
         assets: totals.rows,
+        in_doubt: judged.in_doubt,
         exposed: (judged.exposed | totals.left_out) & !1,
         ..Assessment::default()
     };

@@ -14,14 +14,14 @@ const EVEN: Shape = Shape {
 };
 
 /// Multipliers that grow with size, as listings may have them: `range * (1 + 2 * cap) <= 0.9`.
-const GROWING: Shape = Shape {
+pub const GROWING: Shape = Shape {
     range: (10_000, 300_000),
     concentration_cap: 1_000_000,
     basis_rate: 50_000,
     distance: 1 << 37,
 };
 
-fn tolerance(book: &TestBook) -> i64 {
+pub fn tolerance(book: &TestBook) -> i64 {
     4 + 20 * book.assets.len() as i64
 }
 

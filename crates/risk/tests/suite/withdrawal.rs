@@ -488,9 +488,9 @@ proptest! {
     }
 
     /// I6: whatever leaves, an account that owes afterwards is at Initial, gains not counted, prices in
-    /// doubt against it; and so at Maintenance, which is not judged for it.
+    /// doubt against it and at Maintenance, which is judged for it only where one is.
     #[test]
-    fn nothing_leaves_below_initial((book, values) in any_portfolio(2, WILD, 40), amount in any_magnitude(40), tier in 0usize..3, allow_borrow in any::<bool>()) {
+    fn nothing_leaves_below_initial((book, values) in any_portfolio(2, crate::laws::GROWING, 40), amount in any_magnitude(40), tier in 0usize..3, allow_borrow in any::<bool>()) {
         let mut book = book;
         book.qualities[1].tier = [Tier::Ok, Tier::Wide, Tier::Stale][tier];
         (book.qualities[1].bound_down, book.qualities[1].bound_up) = (Frac40(1 << 36), Frac40(1 << 37));
@@ -503,7 +503,9 @@ proptest! {
         let found = assess_with(&book, &after, InitialTerms::WITHDRAWAL);
         prop_assert_eq!(found.initial, plan.initial);
         if owes(&after) {
-            prop_assert!(found.initial.health().0 >= 0 && found.maintenance.health().0 >= 0);
+            // At the marks Maintenance follows from Initial, to the roundings of 5.5.
+            let least = if tier == 0 { -crate::laws::tolerance(&book) } else { 0 };
+            prop_assert!(found.initial.health().0 >= 0 && found.maintenance.health().0 >= least);
         }
     }
 }
