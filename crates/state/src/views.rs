@@ -211,7 +211,7 @@ impl Book for BookView<'_> {
 
     #[inline(always)]
     fn held(&self, rate: u8, is_deposit: bool) -> HeldTerms {
-        if (self.fresh_bits >> (rate & 31)) & 1 != 0 {
+        if self.fresh_bits != 0 && (self.fresh_bits >> (rate & 31)) & 1 != 0 {
             return self.fresh_held(rate, is_deposit);
         }
         let entry = &self.book.rates[usize::from(rate)];

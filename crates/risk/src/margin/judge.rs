@@ -5,7 +5,7 @@ use crate::limits::MAX_SCENARIOS;
 use crate::margin::moves::{Moves, Peaks};
 use crate::margin::row::{ONE, RowTerms, bounded_factor, over_distance, short_option_floor};
 use crate::margin::scan::{FullSums, INITIAL, MAINTENANCE, PeakSums, Set, Work, add_row};
-use crate::margin::scratch::{Header, Scratch, lane};
+use crate::margin::scratch::{Header, Rows, lane};
 use crate::margin::stream::Totals;
 use crate::margin::{Gains, InitialTerms, Parts, Stance};
 use crate::num::rate_floor;
@@ -30,38 +30,27 @@ pub(crate) struct Judged {
     pub in_doubt: bool,
 }
 
-/// The rows to be judged.
-#[derive(Clone, Copy, Debug)]
-struct Rows {
-    count: usize,
-    stride: usize,
-}
-
 /// Judges the rows that [`crate::margin::stream::stream`] filled: by the two peaks where they decide,
 /// else by every scenario; once more where losses are too large to be squared as they are (1.6).
 pub(crate) fn judge<const M: bool, const I: bool, B: Book>(
     book: &B,
     terms: InitialTerms,
     totals: &Totals,
-    stride: usize,
-    scratch: &mut Scratch<'_>,
+    rows: &mut Rows<'_>,
 ) -> Judged {
     let group = book.group();
-    let rows = Rows {
-        count: totals.rows,
-        stride,
-    };
+    let count = totals.rows;
     let peaks = Peaks::of(&group.extremes);
     if !totals.options {
-        let peaked = by_peaks::<M, I, B>(book, &group, terms, rows, &peaks, [0; 2], scratch);
+        let peaked = by_peaks::<M, I, B>(book, &group, terms, (rows, count), &peaks, [0; 2]);
         match peaked {
             Some((judged, [0, 0])) => return judged,
             Some((_, shifts)) => {
-                let again = by_peaks::<M, I, B>(book, &group, terms, rows, &peaks, shifts, scratch);
+                let again = by_peaks::<M, I, B>(book, &group, terms, (rows, count), &peaks, shifts);
                 return again.map(|(judged, _)| judged).unwrap_or_default();
             }
             // What decides one requirement must not depend on the other being asked for.
-            None if M && I => return apart(book, terms, totals, stride, scratch),
+            None if M && I => return apart(book, terms, totals, rows),
             None => (),
         }
     }
@@ -77,23 +66,17 @@ pub(crate) fn judge<const M: bool, const I: bool, B: Book>(
     } else {
         by_all::<M, I, MAX_SCENARIOS, B>
     };
-    match pass(book, &group, terms, rows, set, [0; 2], scratch) {
+    match pass(book, &group, terms, (rows, count), set, [0; 2]) {
         (judged, [0, 0]) => judged,
-        (_, shifts) => pass(book, &group, terms, rows, set, shifts, scratch).0,
+        (_, shifts) => pass(book, &group, terms, (rows, count), set, shifts).0,
     }
 }
 
 /// Each requirement by itself.
 #[inline(never)]
-fn apart<B: Book>(
-    book: &B,
-    terms: InitialTerms,
-    totals: &Totals,
-    stride: usize,
-    scratch: &mut Scratch<'_>,
-) -> Judged {
-    let maintenance = judge::<true, false, B>(book, terms, totals, stride, scratch);
-    let initial = judge::<false, true, B>(book, terms, totals, stride, scratch);
+fn apart<B: Book>(book: &B, terms: InitialTerms, totals: &Totals, rows: &mut Rows<'_>) -> Judged {
+    let maintenance = judge::<true, false, B>(book, terms, totals, rows);
+    let initial = judge::<false, true, B>(book, terms, totals, rows);
     Judged {
         maintenance: maintenance.maintenance,
         maintenance_moved: maintenance.maintenance_moved,
@@ -107,19 +90,15 @@ fn by_peaks<const M: bool, const I: bool, B: Book>(
     book: &B,
     group: &GroupTerms,
     terms: InitialTerms,
-    rows: Rows,
+    (rows, count): (&mut Rows<'_>, usize),
     peaks: &Peaks,
     shifts: [u32; 2],
-    scratch: &mut Scratch<'_>,
 ) -> Option<(Judged, [u32; 2])> {
     let mut judged = Judged::default();
     let [mut maintenance, mut initial] = [PeakSums::default(); 2];
     maintenance.common.shift = shifts[MAINTENANCE];
     initial.common.shift = shifts[INITIAL];
-    let mut start = 0;
-    for _ in 0..rows.count {
-        let (row, _) = scratch.row(start, rows.stride)?;
-        start += rows.stride;
+    for row in rows.first(count) {
         let index = row[lane::ASSET] as u8;
         // Apart, so that only what is handed on by reference needs a place in memory.
         let asset = book.asset(index);
@@ -128,9 +107,13 @@ fn by_peaks<const M: bool, const I: bool, B: Book>(
         judged.expose(row);
         let factor = bounded_factor(terms.factor.unwrap_or(asset.init_factor));
         let decided = match (M, I) {
-            (true, true) => {
+            (true, true) if row[lane::SPOT[MAINTENANCE]] == row[lane::SPOT[INITIAL]] => {
                 let sums = [&mut maintenance, &mut initial];
                 PeakSums::add_both(sums, row, (&rates, factor), peaks)
+            }
+            (true, true) => {
+                maintenance.add::<MAINTENANCE>(row, &rates, ONE, peaks)
+                    && initial.add::<INITIAL>(row, &rates, factor, peaks)
             }
             (true, false) => maintenance.add::<MAINTENANCE>(row, &rates, ONE, peaks),
             (false, _) => !I || initial.add::<INITIAL>(row, &rates, factor, peaks),
@@ -165,22 +148,19 @@ fn by_all<const M: bool, const I: bool, const N: usize, B: Book>(
     book: &B,
     group: &GroupTerms,
     terms: InitialTerms,
-    rows: Rows,
+    (rows, count): (&mut Rows<'_>, usize),
     set: Set<'_>,
     shifts: [u32; 2],
-    scratch: &mut Scratch<'_>,
 ) -> (Judged, [u32; 2]) {
     let mut judged = Judged::default();
     let mut sums = shifts.map(FullSums::<N>::new);
     let mut work = Work::new();
     let mut options_held = OptionCharges::default();
     let (zeros, mut padded) = ([0; N], [0; N]);
-    let mut start = 0;
-    for _ in 0..rows.count {
-        let Some((row, losses)) = scratch.row(start, rows.stride) else {
+    for number in 0..count {
+        let Some((row, losses)) = rows.row(number) else {
             break;
         };
-        start += rows.stride;
         let index = row[lane::ASSET] as u8;
         // Apart, so that only what is handed on by reference needs a place in memory.
         let asset = book.asset(index);

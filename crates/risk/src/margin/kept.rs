@@ -10,7 +10,7 @@ use crate::margin::moves::{Moves, Peaks};
 use crate::margin::row::ONE;
 use crate::margin::row::RowTerms;
 use crate::margin::scan::{FullSums, MAINTENANCE, PeakSums, Set, Single, add_maintenance};
-use crate::margin::scratch::{HEADER, Header, Scratch, lane, stride};
+use crate::margin::scratch::{HEADER, Header, Scratch, lane};
 use crate::margin::stream::{Totals, put_balance, put_position, stream};
 use crate::margin::{Health, InitialTerms, Stance, assess};
 use crate::price::Tier;
@@ -26,11 +26,11 @@ const OPEN: usize = 2 * MAX_REPLACED;
 /// Legs by slot: positions, and balances.
 pub type Slotted<'s> = (&'s [(usize, PositionLeg)], &'s [(usize, BalanceLeg)]);
 
-/// An asset whose legs are replaced: where its row without them starts in the scratch, if it has one.
+/// An asset whose legs are replaced: the number of its row without them in the scratch, if it has one.
 #[derive(Clone, Copy, Debug)]
 struct OpenRow {
     index: u8,
-    start: Option<usize>,
+    number: Option<usize>,
 }
 
 /// An asset while its row is judged.
@@ -93,7 +93,7 @@ struct Base<'a, B, L> {
     open: [Option<OpenRow>; OPEN],
     terms: [Option<InstrumentTerms>; MAX_REPLACED],
     peaks: Peaks,
-    stride: usize,
+    scenarios: usize,
 }
 
 impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
@@ -109,8 +109,8 @@ impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
     ) -> Self {
         let emptied = Emptied::of(positions, balances);
         let others = emptied.amend(legs);
-        let stride = stride(book.scenario_count());
-        let totals = stream::<true, false, B, _>(book, &others, scratch, stride);
+        let scenarios = book.scenario_count();
+        let totals = stream::<true, false, B, _>(book, &others, &mut scratch.rows(scenarios));
         let mut terms = [None; MAX_REPLACED];
         for (terms, (_, leg)) in terms.iter_mut().zip(positions) {
             *terms = Some(book.instrument(leg.instrument));
@@ -128,7 +128,7 @@ impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
                 open: [None; OPEN],
                 terms,
                 peaks: Peaks::of(&book.group().extremes),
-                stride,
+                scenarios,
             },
             mode: if !fits {
                 Mode::Anew
@@ -151,13 +151,13 @@ impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
 
     /// Sums the rows, but for the open ones, which stay in the scratch as they are.
     fn add_rows(&mut self, scratch: &mut Scratch<'_>) {
+        let mut rows = scratch.rows(self.base.scenarios);
         for number in 0..self.base.totals.rows {
-            let start = number * self.base.stride;
-            let Some((row, losses)) = scratch.row(start, self.base.stride) else {
+            let Some((row, losses)) = rows.row(number) else {
                 return;
             };
             let index = row[lane::ASSET] as u8;
-            if self.base.keeps_open(index, start) {
+            if self.base.keeps_open(index, number) {
                 continue;
             }
             self.add_row(row, losses.first_chunk::<KEPT>(), index);
@@ -275,16 +275,19 @@ impl<B: Book, L: Legs> Base<'_, B, L> {
                 continue;
             }
             if let Some(free) = self.open.iter_mut().find(|row| row.is_none()) {
-                *free = Some(OpenRow { index, start: None });
+                *free = Some(OpenRow {
+                    index,
+                    number: None,
+                });
             }
         }
     }
 
-    /// Notes where the row of an open asset is.
-    fn keeps_open(&mut self, index: u8, start: usize) -> bool {
+    /// Notes which row an open asset has.
+    fn keeps_open(&mut self, index: u8, number: usize) -> bool {
         for open in self.open.iter_mut().flatten() {
             if open.index == index {
-                open.start = Some(start);
+                open.number = Some(number);
                 return true;
             }
         }
@@ -325,7 +328,7 @@ impl<B: Book, L: Legs> Base<'_, B, L> {
     /// An open row as it is without its legs; the losses of a row without options are not read.
     #[inline]
     fn copied(&self, open: &OpenRow, scratch: &mut Scratch<'_>) -> Option<TriedRow> {
-        let Some(start) = open.start else {
+        let Some(number) = open.number else {
             let mut header = [0; HEADER];
             header[lane::ASSET] = i64::from(open.index);
             return Some(TriedRow {
@@ -333,7 +336,8 @@ impl<B: Book, L: Legs> Base<'_, B, L> {
                 losses: [0; KEPT],
             });
         };
-        let (header, losses) = scratch.row(start, self.stride)?;
+        let mut rows = scratch.rows(self.scenarios);
+        let (header, losses) = rows.row(number)?;
         let losses = if header[lane::OPTION_LEGS] != 0 {
             *losses.first_chunk::<KEPT>()?
         } else {

@@ -25,7 +25,7 @@ use crate::units::{Atoms, Lots, Ppm};
 use judge::judge;
 use row::over_distance;
 use scan::MAINTENANCE;
-use scratch::{lane, stride};
+use scratch::lane;
 use stream::{Totals, clamped, moved_like, stream};
 
 /// An equity against its requirement.
@@ -231,12 +231,15 @@ pub(crate) fn requirement_of_part<B: Book>(
         lane::DELTA,
         lane::SURCHARGE,
     ];
-    let stride = stride(book.scenario_count());
     let mut totals = Totals {
         rows,
         ..Totals::default()
     };
-    for (row, losses) in scratch.each(rows, stride) {
+    let mut judged = scratch.rows(book.scenario_count());
+    for number in 0..rows {
+        let Some((row, losses)) = judged.row(number) else {
+            break;
+        };
         for lane in SCALED {
             row[lane] = (row[lane] >> 10).wrapping_mul(parts);
         }
@@ -247,7 +250,7 @@ pub(crate) fn requirement_of_part<B: Book>(
             }
         }
     }
-    let judged = judge::<true, false, B>(book, InitialTerms::COUNTED, &totals, stride, scratch);
+    let judged = judge::<true, false, B>(book, InitialTerms::COUNTED, &totals, &mut judged);
     judged.maintenance.total()
 }
 
@@ -289,11 +292,9 @@ pub(crate) fn net_value_judged<B: Book>(
     asset: u8,
     scratch: &mut Scratch<'_>,
 ) -> Atoms {
-    let stride = stride(book.scenario_count());
-    let found = scratch
-        .each(rows, stride)
-        .find(|(row, _)| row[lane::ASSET] == i64::from(asset));
-    found.map_or(Atoms(0), |(row, _)| {
+    let mut judged = scratch.rows(book.scenario_count());
+    let found = (judged.first(rows).iter()).find(|row| row[lane::ASSET] == i64::from(asset));
+    found.map_or(Atoms(0), |row| {
         let long = row[lane::LONG].wrapping_add(row[lane::SPOT[MAINTENANCE]]);
         Atoms(
             long.wrapping_add(row[lane::DELTA])
@@ -320,9 +321,9 @@ pub(crate) fn assess<const M: bool, const I: bool, B: Book, L: Legs>(
     terms: InitialTerms,
     scratch: &mut Scratch<'_>,
 ) -> Assessment {
-    let stride = stride(book.scenario_count());
-    let totals = stream::<M, I, B, L>(book, legs, scratch, stride);
-    let judged = judge::<M, I, B>(book, terms, &totals, stride, scratch);
+    let mut rows = scratch.rows(book.scenario_count());
+    let totals = stream::<M, I, B, L>(book, legs, &mut rows);
+    let judged = judge::<M, I, B>(book, terms, &totals, &mut rows);
 
     let mut found = Assessment {
         net_asset_value: Atoms(totals.net),
@@ -357,8 +358,8 @@ pub(crate) fn assess<const M: bool, const I: bool, B: Book, L: Legs>(
 /// E at the mark: all weights 1 (4.2), floor.
 #[must_use]
 pub fn net_asset_value<B: Book, L: Legs>(book: &B, legs: &L, scratch: &mut Scratch<'_>) -> Atoms {
-    let stride = stride(book.scenario_count());
-    Atoms(stream::<false, false, B, L>(book, legs, scratch, stride).net)
+    let mut rows = scratch.rows(book.scenario_count());
+    Atoms(stream::<false, false, B, L>(book, legs, &mut rows).net)
 }
 
 /// E at the mark, and at the bounds that make it largest, ceil: what a newcomer to a pool buys at
@@ -392,10 +393,10 @@ fn over_bounds<B: Book, L: Legs>(
     scratch: &mut Scratch<'_>,
     gain: bool,
 ) -> (i64, i64) {
-    let stride = stride(book.scenario_count());
-    let totals = stream::<false, false, B, L>(book, legs, scratch, stride);
+    let mut rows = scratch.rows(book.scenario_count());
+    let totals = stream::<false, false, B, L>(book, legs, &mut rows);
     let mut moved = 0i64;
-    for (row, _) in scratch.each(totals.rows, stride) {
+    for row in rows.first(totals.rows) {
         let net = row[lane::LONG]
             .wrapping_add(row[lane::SPOT[MAINTENANCE]])
             .wrapping_add(row[lane::DELTA])

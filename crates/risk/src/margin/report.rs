@@ -3,7 +3,7 @@
 use crate::book::{Book, Greeks, Legs};
 use crate::margin::row::{RowTerms, additions, short_option_floor};
 use crate::margin::scan::{INITIAL, MAINTENANCE};
-use crate::margin::scratch::{Header, Scratch, lane, stride};
+use crate::margin::scratch::{Header, Scratch, lane};
 use crate::margin::{Assessment, InitialTerms, assess};
 use crate::units::{Atoms, Frac40};
 
@@ -101,9 +101,9 @@ pub fn report_lines<B: Book, L: Legs>(
     mut each: impl FnMut(AssetLine),
 ) -> Assessment {
     let totals = assess::<true, true, B, L>(book, legs, terms, scratch);
-    let stride = stride(book.scenario_count());
-    let rows = scratch.each(totals.assets, stride).skip(first_asset);
-    for (row, _) in rows.take(MAX_LINES) {
+    let mut rows = scratch.rows(book.scenario_count());
+    let judged = rows.first(totals.assets).iter().skip(first_asset);
+    for row in judged.take(MAX_LINES) {
         each(line_of(book, row));
     }
     totals

@@ -158,8 +158,8 @@ impl PeakSums {
         self.charge::<R>(row, &moved, added, (terms, factor), peaks)
     }
 
-    /// Adds the row to both requirements; what they share is found once: they differ in the weights of
-    /// tokens, which a row of positions has none of, and in the factor.
+    /// Adds a row of which both requirements weigh the tokens alike, as a row of positions has none: they
+    /// differ in the factor alone, and the rest is found once.
     #[inline(never)]
     pub fn add_both(
         [maintenance, initial]: [&mut Self; 2],
@@ -167,10 +167,6 @@ impl PeakSums {
         (terms, factor): (&RowTerms, u64),
         peaks: &Peaks,
     ) -> bool {
-        if row[lane::SPOT[MAINTENANCE]] != row[lane::SPOT[INITIAL]] {
-            return maintenance.add::<MAINTENANCE>(row, terms, ONE, peaks)
-                && initial.add::<INITIAL>(row, terms, factor, peaks);
-        }
         let Some(moved) = Peaked::of::<MAINTENANCE>(row, terms, peaks) else {
             return false;
         };

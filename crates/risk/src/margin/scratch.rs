@@ -66,49 +66,54 @@ impl<'a> Scratch<'a> {
     /// is owed counts.
     #[must_use]
     pub const fn lanes_needed(assets: usize, scenarios: usize) -> usize {
-        assets * stride(scenarios)
+        let scenarios = if scenarios > MAX_SCENARIOS {
+            MAX_SCENARIOS
+        } else {
+            scenarios
+        };
+        assets * (HEADER + scenarios)
     }
 
-    /// Rows of `stride` lanes.
-    pub(crate) fn rows(&self, stride: usize) -> usize {
-        self.lanes.len() / stride
-    }
-
-    /// Makes the first lanes zero, at once: cheaper than row by row.
-    pub(crate) fn clear(&mut self, lanes: usize) {
-        if let Some(lanes) = self.lanes.get_mut(..lanes) {
-            lanes.fill(0);
-        }
-    }
-
-    /// The row that starts at a lane: its header and what its options lose per scenario.
+    /// The lanes as rows of a book with so many scenarios.
     #[inline]
-    pub(crate) fn row(&mut self, start: usize, stride: usize) -> Option<(&mut Header, &mut [i64])> {
-        let end = start.wrapping_add(stride);
-        self.lanes
-            .get_mut(start..end)?
-            .split_first_chunk_mut::<HEADER>()
-    }
-
-    /// The first `rows` rows.
-    pub(crate) fn each(
-        &mut self,
-        rows: usize,
-        stride: usize,
-    ) -> impl Iterator<Item = (&mut Header, &mut [i64])> {
-        self.lanes
-            .chunks_exact_mut(stride)
-            .take(rows)
-            .filter_map(|row| row.split_first_chunk_mut::<HEADER>())
+    pub(crate) fn rows(&mut self, scenarios: usize) -> Rows<'_> {
+        let scenarios = scenarios.min(MAX_SCENARIOS);
+        let count = (self.lanes.len() / (HEADER + scenarios)).min(MAX_ASSETS);
+        let (headers, losses) = self.lanes.split_at_mut(count * HEADER);
+        Rows {
+            headers: headers.as_chunks_mut().0,
+            losses,
+            scenarios,
+        }
     }
 }
 
-/// Lanes of a row: its header and one per scenario.
-pub(crate) const fn stride(scenarios: usize) -> usize {
-    let scenarios = if scenarios > MAX_SCENARIOS {
-        MAX_SCENARIOS
-    } else {
-        scenarios
-    };
-    HEADER + scenarios
+/// Rows by number: all headers first, so that one is found by a multiplication, then what the options
+/// of each lose per scenario.
+#[derive(Debug)]
+pub(crate) struct Rows<'s> {
+    pub headers: &'s mut [Header],
+    losses: &'s mut [i64],
+    scenarios: usize,
+}
+
+impl Rows<'_> {
+    /// Empties the headers, all at once: cheaper than one by one.
+    pub fn clear(&mut self) {
+        self.headers.as_flattened_mut().fill(0);
+    }
+
+    /// A row's header, and what its options lose per scenario.
+    #[inline]
+    pub fn row(&mut self, number: usize) -> Option<(&mut Header, &mut [i64])> {
+        let start = number.wrapping_mul(self.scenarios);
+        let losses = start..start.wrapping_add(self.scenarios);
+        Some((self.headers.get_mut(number)?, self.losses.get_mut(losses)?))
+    }
+
+    /// The first `count` headers.
+    #[inline]
+    pub fn first(&mut self, count: usize) -> &mut [Header] {
+        self.headers.get_mut(..count).unwrap_or_default()
+    }
 }

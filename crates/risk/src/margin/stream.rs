@@ -1,16 +1,18 @@
 //! An account's legs, streamed once into a row per asset (margin-spec 4.2, 4.3, 5.2).
 
-use crate::book::{BalanceLeg, Book, HeldTerms, InstrumentTerms, Legs, PositionLeg, QUOTE_RATE};
+use crate::book::{BalanceLeg, Book, InstrumentTerms, Legs, PositionLeg, QUOTE_RATE};
 use crate::carry::carry_value_ceil;
 use crate::fitness::bit;
 use crate::limits::{MAX_ASSETS, MAX_JUDGED_SIZE, MAX_JUDGED_VALUE};
-use crate::margin::scratch::{Header, Scratch, lane};
+use crate::margin::scratch::{Header, Rows, lane};
 use crate::num::{mul_shift, mul_shift_floor, rate_ceil, rate_floor, value_floor};
-use crate::shares::amount;
+use crate::shares::{amount, borrow_amount, deposit_amount};
 use crate::units::{Atoms, Carry48, Lots, Ppm, Price};
 
-/// Weights count at most 16, so that a weighted value fits (see [`weighted`]).
+/// Weights count at most 16, so that a weighted value fits (see [`weighted_floor`]).
 const MAX_WEIGHT: u64 = 16_000_000;
+/// Where judging stops counting a value.
+const MOST: u64 = MAX_JUDGED_VALUE.unsigned_abs();
 /// Sizes below this times an array's entry stay within 2^54.
 const PLAIN_SIZE: u64 = 1 << 23;
 
@@ -45,34 +47,33 @@ impl Totals {
     }
 }
 
-/// Which row an asset has: where it starts, plus one; 0 for none.
+/// Which row an asset has: its number plus one; 0 for none.
 struct RowMap {
-    start: [u16; MAX_ASSETS],
-    next: usize,
-    end: usize,
-    stride: usize,
+    number: [u8; MAX_ASSETS],
+    used: usize,
 }
 
 impl RowMap {
-    /// The asset's row, empty at first sight as all were made; `None` when the scratch is too short.
-    #[inline]
-    fn find<'s>(
-        &mut self,
-        asset: u8,
-        scratch: &'s mut Scratch<'_>,
-    ) -> Option<(&'s mut Header, &'s mut [i64])> {
-        let entry = self.start.get_mut(usize::from(asset))?;
+    /// The number of the asset's row, a new one at first sight, empty as all were made; `None` when
+    /// the scratch is too short.
+    #[inline(always)]
+    fn find(&mut self, asset: u8, rows: &mut Rows<'_>) -> Option<usize> {
+        let entry = self.number.get_mut(usize::from(asset))?;
         if *entry != 0 {
-            return scratch.row(usize::from(*entry) - 1, self.stride);
+            return Some(usize::from(*entry) - 1);
         }
-        if self.next >= self.end {
-            return None;
-        }
-        let (header, options) = scratch.row(self.next, self.stride)?;
-        self.next += self.stride;
-        *entry = (self.next - self.stride + 1) as u16;
-        header[lane::ASSET] = i64::from(asset);
-        Some((header, options))
+        let number = self.used;
+        rows.headers.get_mut(number)?[lane::ASSET] = i64::from(asset);
+        self.used += 1;
+        *entry = self.used as u8;
+        Some(number)
+    }
+
+    /// The same row's header.
+    #[inline(always)]
+    fn header<'s>(&mut self, asset: u8, rows: &'s mut Rows<'_>) -> Option<&'s mut Header> {
+        let number = self.find(asset, rows)?;
+        rows.headers.get_mut(number)
     }
 }
 
@@ -81,39 +82,35 @@ impl RowMap {
 pub(crate) fn stream<const M: bool, const I: bool, B: Book, L: Legs>(
     book: &B,
     legs: &L,
-    scratch: &mut Scratch<'_>,
-    stride: usize,
+    rows: &mut Rows<'_>,
 ) -> Totals {
     let mut totals = Totals::default();
-    let rows = scratch.rows(stride).min(MAX_ASSETS);
-    scratch.clear(rows * stride);
+    rows.clear();
     let mut map = RowMap {
-        start: [0; MAX_ASSETS],
-        next: 0,
-        end: rows * stride,
-        stride,
+        number: [0; MAX_ASSETS],
+        used: 0,
     };
     for slot in 0..legs.balance_slots() {
         if let Some(leg) = legs.balance(slot)
             && leg.shares.0 != 0
         {
-            add_balance::<M, I, B>(book, leg, &mut totals, &mut map, scratch);
+            add_balance::<M, I, B>(book, leg, &mut totals, &mut map, rows);
         }
     }
     if legs.is_stored() {
         for slot in 0..legs.position_slots() {
             if let Some(leg) = legs.stored(slot) {
-                add_position::<I, B>(book, leg, &mut totals, &mut map, scratch);
+                add_position::<I, B>(book, leg, &mut totals, &mut map, rows);
             }
         }
     } else {
         for slot in 0..legs.position_slots() {
             if let Some(leg) = legs.position(slot) {
-                add_kept::<I, B>(book, &leg, &mut totals, &mut map, scratch);
+                add_kept::<I, B>(book, &leg, &mut totals, &mut map, rows);
             }
         }
     }
-    totals.rows = map.next / stride;
+    totals.rows = map.used;
     totals
 }
 
@@ -123,48 +120,85 @@ fn add_balance<const M: bool, const I: bool, B: Book>(
     leg: BalanceLeg,
     totals: &mut Totals,
     map: &mut RowMap,
-    scratch: &mut Scratch<'_>,
+    rows: &mut Rows<'_>,
 ) {
-    let terms = book.held(leg.rate, leg.shares.0 > 0);
     if leg.rate == QUOTE_RATE {
-        add_quote(&leg, &terms, totals);
+        add_quote(book, &leg, totals);
         return;
     }
-    let value = token_value(book, &leg, &terms);
-    let (maintenance, initial) = weigh::<M, I>(value, &terms);
+    let Token {
+        asset,
+        value,
+        maintenance,
+        initial,
+    } = token::<M, I, B>(book, &leg);
     totals.net = totals.net.wrapping_add(value);
-    match map.find(terms.asset, scratch) {
-        Some((row, _)) => {
+    match map.header(asset, rows) {
+        Some(row) => {
             totals.maintenance = totals.maintenance.wrapping_add(maintenance);
             totals.initial = totals.initial.wrapping_add(initial);
             row[lane::HELD] = 1;
             row[lane::SPOT[0]] = row[lane::SPOT[0]].wrapping_add(maintenance);
             row[lane::SPOT[1]] = row[lane::SPOT[1]].wrapping_add(initial);
         }
-        None => totals.owe(terms.asset, maintenance, initial),
+        None => totals.owe(asset, maintenance, initial),
     }
 }
 
 /// The quote counts as it is, in everything.
 #[inline]
-fn add_quote(leg: &BalanceLeg, terms: &HeldTerms, totals: &mut Totals) {
-    let value = clamped(held_amount(leg, terms));
+fn add_quote<B: Book>(book: &B, leg: &BalanceLeg, totals: &mut Totals) {
+    let index = book.held(leg.rate, leg.shares.0 > 0).index;
+    let value = clamped(amount(leg.shares, index, index).0);
     totals.net = totals.net.wrapping_add(value);
     totals.maintenance = totals.maintenance.wrapping_add(value);
     totals.initial = totals.initial.wrapping_add(value);
 }
 
-/// Native units, + deposit, - borrow.
-#[inline(always)]
-fn held_amount(leg: &BalanceLeg, terms: &HeldTerms) -> i64 {
-    amount(leg.shares, terms.index, terms.index).0
+/// What a balance of a token is worth, at weight 1 and weighted.
+struct Token {
+    asset: u8,
+    value: i64,
+    maintenance: i64,
+    initial: i64,
 }
 
-/// What a balance of another token is worth at weight 1, floor.
+/// Values a deposit, floor all the way, or a borrow, ceil (4.2): the sign is looked at once.
 #[inline(always)]
-fn token_value<B: Book>(book: &B, leg: &BalanceLeg, terms: &HeldTerms) -> i64 {
-    let price = book.asset(terms.asset).native_price;
-    floor_within(held_amount(leg, terms), price)
+fn token<const M: bool, const I: bool, B: Book>(book: &B, leg: &BalanceLeg) -> Token {
+    if leg.shares.0 > 0 {
+        let terms = book.held(leg.rate, true);
+        let held = deposit_amount(leg.shares, terms.index).0 as u64;
+        let value = floor_of(held, book.asset(terms.asset).native_price);
+        return Token {
+            asset: terms.asset,
+            value: value as i64,
+            maintenance: match M {
+                true => weighted_floor(value, terms.maint_weight) as i64,
+                false => value as i64,
+            },
+            initial: match I {
+                true => weighted_floor(value, terms.init_weight) as i64,
+                false => 0,
+            },
+        };
+    }
+    let terms = book.held(leg.rate, false);
+    let owed = borrow_amount(leg.shares, terms.index).0 as u64;
+    let value = ceil_of(owed, book.asset(terms.asset).native_price);
+    let negative = |value: u64| (value as i64).wrapping_neg();
+    Token {
+        asset: terms.asset,
+        value: negative(value),
+        maintenance: match M {
+            true => negative(weighted_ceil(value, terms.maint_weight)),
+            false => negative(value),
+        },
+        initial: match I {
+            true => negative(weighted_ceil(value, terms.init_weight)),
+            false => 0,
+        },
+    }
 }
 
 /// A balance into its asset's row, for Maintenance alone; the quote has no row.
@@ -174,15 +208,13 @@ pub(crate) fn put_balance<B: Book>(
     totals: &mut Totals,
     row: Option<&mut Header>,
 ) {
-    let terms = book.held(leg.rate, leg.shares.0 > 0);
     match row {
         Some(row) if leg.rate != QUOTE_RATE => {
-            let value = token_value(book, leg, &terms);
-            let (maintenance, _) = weigh::<true, false>(value, &terms);
-            totals.maintenance = totals.maintenance.wrapping_add(maintenance);
-            row[lane::SPOT[0]] = row[lane::SPOT[0]].wrapping_add(maintenance);
+            let worth = token::<true, false, B>(book, leg).maintenance;
+            totals.maintenance = totals.maintenance.wrapping_add(worth);
+            row[lane::SPOT[0]] = row[lane::SPOT[0]].wrapping_add(worth);
         }
-        _ => add_quote(leg, &terms, totals),
+        _ => add_quote(book, leg, totals),
     }
 }
 
@@ -203,31 +235,17 @@ pub(crate) fn put_position<B: Book>(
     into_row(book, leg, terms, (value, result), row, losses);
 }
 
-#[inline]
-fn weigh<const M: bool, const I: bool>(value: i64, terms: &HeldTerms) -> (i64, i64) {
-    let maintenance = match (M, I) {
-        (true, _) => weighted(value, terms.maint_weight),
-        (false, _) => value,
-    };
-    let initial = if I {
-        weighted(value, terms.init_weight)
-    } else {
-        0
-    };
-    (maintenance, initial)
+/// A token value times its weight, floor (4.2). The value is within 2^54 and the weight within 2^24,
+/// so the product over 1e6 is below 2^58.1.
+#[inline(always)]
+fn weighted_floor(value: u64, weight: Ppm) -> u64 {
+    rate_floor(value, u64::from(weight.0).min(MAX_WEIGHT)).min(MOST)
 }
 
-/// A token value times its weight, towards minus infinity (4.2). The value is within 2^54 and the
-/// weight within 2^24, so the product over 1e6 is below 2^58.1.
-#[inline]
-fn weighted(value: i64, weight: Ppm) -> i64 {
-    let weight = u64::from(weight.0).min(MAX_WEIGHT);
-    let bound = MAX_JUDGED_VALUE.unsigned_abs();
-    if value >= 0 {
-        rate_floor(value.unsigned_abs(), weight).min(bound) as i64
-    } else {
-        -(rate_ceil(value.unsigned_abs(), weight).min(bound) as i64)
-    }
+/// The same, ceil.
+#[inline(always)]
+fn weighted_ceil(value: u64, weight: Ppm) -> u64 {
+    rate_ceil(value, u64::from(weight.0).min(MAX_WEIGHT)).min(MOST)
 }
 
 /// A position whose side was shrunk, apart, so that the common loop has it in registers.
@@ -237,9 +255,9 @@ fn add_kept<const I: bool, B: Book>(
     leg: &PositionLeg,
     totals: &mut Totals,
     map: &mut RowMap,
-    scratch: &mut Scratch<'_>,
+    rows: &mut Rows<'_>,
 ) {
-    add_position::<I, B>(book, *leg, totals, map, scratch);
+    add_position::<I, B>(book, *leg, totals, map, rows);
 }
 
 #[inline(always)]
@@ -248,19 +266,19 @@ fn add_position<const I: bool, B: Book>(
     leg: PositionLeg,
     totals: &mut Totals,
     map: &mut RowMap,
-    scratch: &mut Scratch<'_>,
+    rows: &mut Rows<'_>,
 ) {
     let Some(terms) = book.perp(leg.instrument, leg.size.0 > 0) else {
-        add_dated::<I, B>(book, &leg, totals, map, scratch);
+        add_dated::<I, B>(book, &leg, totals, map, rows);
         return;
     };
     if leg.size.0 == 0 {
-        add_closed::<I>(clamped(leg.quote.0), terms.asset, totals, map, scratch);
+        add_closed::<I>(clamped(leg.quote.0), terms.asset, totals, map, rows);
         return;
     }
     let (value, result) = worth(&leg, terms.mark, terms.carry);
     totals.net = totals.net.wrapping_add(result);
-    let Some((row, _)) = map.find(terms.asset, scratch) else {
+    let Some(row) = map.header(terms.asset, rows) else {
         totals.owe(terms.asset, result, result);
         return;
     };
@@ -276,11 +294,11 @@ fn add_closed<const I: bool>(
     asset: u8,
     totals: &mut Totals,
     map: &mut RowMap,
-    scratch: &mut Scratch<'_>,
+    rows: &mut Rows<'_>,
 ) {
     totals.net = totals.net.wrapping_add(result);
     if I && result != 0 {
-        let Some((row, _)) = map.find(asset, scratch) else {
+        let Some(row) = map.header(asset, rows) else {
             totals.maintenance = totals.maintenance.wrapping_add(result.min(0));
             totals.initial = totals.initial.wrapping_add(result.min(0));
             return;
@@ -297,16 +315,17 @@ fn add_dated<const I: bool, B: Book>(
     leg: &PositionLeg,
     totals: &mut Totals,
     map: &mut RowMap,
-    scratch: &mut Scratch<'_>,
+    rows: &mut Rows<'_>,
 ) {
     let terms = book.instrument(leg.instrument);
     if leg.size.0 == 0 {
-        add_closed::<I>(clamped(leg.quote.0), terms.asset, totals, map, scratch);
+        add_closed::<I>(clamped(leg.quote.0), terms.asset, totals, map, rows);
         return;
     }
     let (value, result) = worth(leg, terms.mark, terms.carry_of(leg.size));
     totals.net = totals.net.wrapping_add(result);
-    let Some((row, losses)) = map.find(terms.asset, scratch) else {
+    let number = map.find(terms.asset, rows);
+    let Some((row, losses)) = number.and_then(|number| rows.row(number)) else {
         totals.owe(terms.asset, result, result);
         return;
     };
@@ -350,27 +369,41 @@ fn add_linear(row: &mut Header, size: Lots, value: i64, result: i64) {
 /// A position's `size * mark`, and that less its side's carry plus its quote, towards minus infinity.
 #[inline(always)]
 fn worth(leg: &PositionLeg, mark: Price, carry: Carry48) -> (i64, i64) {
-    let quote = clamped(leg.quote.0);
-    let value = floor_within(leg.size.0, mark);
-    let accrued = if carry.0 == 0 {
-        0
+    let (value, accrued) = if leg.size.0 > 0 {
+        let lots = Lots(leg.size.0);
+        (floor_of(lots.0 as u64, mark) as i64, accrued(lots, carry))
     } else {
-        clamped(carry_value_ceil(leg.size, carry).0)
+        let lots = leg.size.0.unsigned_abs();
+        let value = (ceil_of(lots, mark) as i64).wrapping_neg();
+        (
+            value,
+            accrued(Lots(lots as i64), Carry48(carry.0.wrapping_neg())),
+        )
     };
+    let quote = clamped(leg.quote.0);
     (value, value.wrapping_sub(accrued).wrapping_add(quote))
+}
+
+/// Carry of so many lots, ceil.
+#[inline(always)]
+fn accrued(lots: Lots, carry: Carry48) -> i64 {
+    if carry.0 == 0 {
+        return 0;
+    }
+    clamped(carry_value_ceil(lots, carry).0)
 }
 
 /// `size * price`, floor, where judging stops counting at most (1.6).
 #[inline(always)]
-fn floor_within(size: i64, price: Price) -> i64 {
-    let bound = MAX_JUDGED_VALUE.unsigned_abs();
-    let (whole, rest) = mul_shift(size.unsigned_abs(), price.mantissa(), price.shift());
-    if size >= 0 {
-        whole.min(bound) as i64
-    } else {
-        let owed = whole.min(bound).wrapping_add(u64::from(rest));
-        (owed.min(bound) as i64).wrapping_neg()
-    }
+fn floor_of(size: u64, price: Price) -> u64 {
+    mul_shift(size, price.mantissa(), price.shift()).0.min(MOST)
+}
+
+/// The same, ceil.
+#[inline(always)]
+fn ceil_of(size: u64, price: Price) -> u64 {
+    let (whole, rest) = mul_shift(size, price.mantissa(), price.shift());
+    whole.min(MOST).wrapping_add(u64::from(rest)).min(MOST)
 }
 
 /// An option leg into its asset's row: what it loses in each scenario, and what 5.3 and 4.3 count.
