@@ -79,6 +79,14 @@ impl Frac40 {
         let ppm = crate::num::umul_shift_ceil(self.0, 1_000_000, 40);
         Ppm(u32::try_from(ppm).unwrap_or(u32::MAX))
     }
+
+    /// The fraction in thousandths, ceil; saturates from 65 on.
+    #[must_use]
+    pub fn to_thousandths_ceil(self) -> u16 {
+        // Below 2^47 times 1,000, which is below 2^57.
+        let scaled = self.0.min(1 << 47) * 1_000;
+        u16::try_from(scaled.div_ceil(1 << 40)).unwrap_or(u16::MAX)
+    }
 }
 
 impl Index48 {

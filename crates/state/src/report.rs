@@ -2,10 +2,7 @@
 
 #[cfg(feature = "anchor")]
 use anchor_lang::prelude::*;
-use keel_risk::num::umul_shift_ceil;
-use keel_risk::{
-    AssetLine, Frac40, InitialTerms, Parts, Rule, Scratch, option_greeks, report_lines,
-};
+use keel_risk::{AssetLine, InitialTerms, Parts, Rule, Scratch, option_greeks, report_lines};
 
 use crate::{BookView, MarginView};
 
@@ -99,14 +96,17 @@ impl MarginReport {
             lines[lines_len].write(&found);
             lines_len += 1;
         });
-        option_greeks(book, margin, |asset, greeks| {
-            let mut filled = lines[..lines_len].iter_mut();
-            if let Some(line) = filled.find(|line| line.asset == asset) {
-                line.gamma = line.gamma.saturating_add(greeks.gamma);
-                line.vega = line.vega.saturating_add(greeks.vega.0);
-                line.theta = line.theta.saturating_add(greeks.theta.0);
-            }
-        });
+        // Every lot of an option adds to the cushion.
+        if totals.maintenance_parts.cushion.0 != 0 {
+            option_greeks(book, margin, |asset, greeks| {
+                let mut filled = lines[..lines_len].iter_mut();
+                if let Some(line) = filled.find(|line| line.asset == asset) {
+                    line.gamma = line.gamma.saturating_add(greeks.gamma);
+                    line.vega = line.vega.saturating_add(greeks.vega.0);
+                    line.theta = line.theta.saturating_add(greeks.theta.0);
+                }
+            });
+        }
         self.version = crate::LAYOUT_VERSION;
         self.first_asset = first_asset as u8;
         self.lines_len = lines_len as u8;
@@ -144,8 +144,8 @@ impl ReportLine {
         self.asset = found.asset;
         self.maintenance_worst = maintenance.worst;
         self.initial_worst = initial.worst;
-        self.maintenance_multiplier = thousandths(maintenance.multiplier);
-        self.initial_multiplier = thousandths(initial.multiplier);
+        self.maintenance_multiplier = maintenance.multiplier.to_thousandths_ceil();
+        self.initial_multiplier = initial.multiplier.to_thousandths_ceil();
         self.result = found.result.0;
         self.maintenance_net = maintenance.net.0;
         self.initial_net = initial.net.0;
@@ -156,12 +156,6 @@ impl ReportLine {
         self.unwind = maintenance.unwind.0;
         self.delta = found.greeks.delta;
     }
-}
-
-/// Ceil; a multiplier is at most 16.
-fn thousandths(multiplier: Frac40) -> u16 {
-    let scaled = umul_shift_ceil(multiplier.0, 1_000, 40);
-    u16::try_from(scaled).unwrap_or(u16::MAX)
 }
 
 fn rule(parts: &Parts) -> u8 {

@@ -163,7 +163,7 @@ pub fn markets<'info>(
 ) -> Result<Vec<AccountLoader<'info, Market>>> {
     ledgers(accounts, expected, |market: &Market| {
         require_keys_eq!(market.group, book.group, KeelError::OtherGroup);
-        Ok(())
+        Ok(market.index)
     })
 }
 
@@ -175,23 +175,25 @@ pub fn banks<'info>(
 ) -> Result<Vec<AccountLoader<'info, Bank>>> {
     ledgers(accounts, expected, |bank: &Bank| {
         require_keys_eq!(bank.group, book.group, KeelError::OtherGroup);
-        Ok(())
+        Ok(bank.index)
     })
 }
 
+/// `index_of` checks the group, in which an index belongs to one account: no two are the same.
 fn ledgers<'info, T: ZeroCopy + Owner>(
     accounts: &'info [AccountInfo<'info>],
     expected: usize,
-    check: impl Fn(&T) -> Result<()>,
+    index_of: impl Fn(&T) -> Result<u8>,
 ) -> Result<Vec<AccountLoader<'info, T>>> {
     require_eq!(accounts.len(), expected, KeelError::WrongAccountCount);
     let mut loaders: Vec<AccountLoader<T>> = Vec::with_capacity(expected);
+    let mut seen = [0u64; 4];
     for account in accounts {
         let loader = AccountLoader::<T>::try_from(account)?;
-        check(&*loader.load()?)?;
-        for other in &loaders {
-            require_keys_neq!(other.key(), loader.key(), KeelError::DuplicateLedger);
-        }
+        let index = index_of(&*loader.load()?)?;
+        let (word, bit) = (&mut seen[usize::from(index >> 6)], 1 << (index & 63));
+        require!(*word & bit == 0, KeelError::DuplicateLedger);
+        *word |= bit;
         loaders.push(loader);
     }
     Ok(loaders)
