@@ -120,6 +120,7 @@ pub(crate) fn bit(asset: u8) -> u32 {
     1u32.checked_shl(u32::from(asset)).unwrap_or(0)
 }
 
+#[inline]
 fn each<B: Book>(
     book: &B,
     mut assets: u32,

@@ -324,6 +324,7 @@ impl Book for BookView<'_> {
         self.book.tier(asset, self.now)
     }
 
+    #[inline(always)]
     fn quality(&self, index: u8) -> PriceQuality {
         let entry = &self.book.assets[usize::from(index)];
         PriceQuality {
