@@ -93,7 +93,7 @@ pub fn two_prints(stage: &mut Stage) -> anyhow::Result<()> {
 
 /// Lets the trader's first position lose, or gain, what leaves him below Maintenance by a fixed sum, in
 /// an auction that has begun.
-fn below_maintenance(stage: &mut Stage) -> anyhow::Result<()> {
+pub(super) fn below_maintenance(stage: &mut Stage) -> anyhow::Result<()> {
     let (health, equity) = {
         let book = stage.data(&stage.keys.risk_book)?;
         let data = stage.data(&stage.trader.margin)?;
@@ -113,7 +113,7 @@ fn below_maintenance(stage: &mut Stage) -> anyhow::Result<()> {
     })
 }
 
-fn step(stage: &Stage, leg: TakenLeg, max_size: u64) -> Instruction {
+pub(super) fn step(stage: &Stage, leg: TakenLeg, max_size: u64) -> Instruction {
     let (owner, liquidator) = (stage.liquidator.owner(), stage.liquidator.margin);
     let margin = stage.trader.margin;
     instruction::liquidate(&stage.keys, owner, margin, liquidator, leg, max_size)

@@ -73,7 +73,8 @@ pub fn season(stage: &mut Stage) -> anyhow::Result<()> {
 }
 
 /// Turns the second half of the trader's positions into options, one on each of its assets, calls and
-/// puts, bought and sold, whose prices have moved a little since their arrays were made.
+/// puts, bought and sold, whose prices have moved a little since their arrays were made. The book gets
+/// as many options as it has room for.
 pub fn mix(stage: &mut Stage) -> anyhow::Result<()> {
     const EXPIRY_S: u32 = 30 * 86_400;
     let now = stage.vm.now();
@@ -83,8 +84,8 @@ pub fn mix(stage: &mut Stage) -> anyhow::Result<()> {
         let scenarios: Vec<Scenario> = SPAN_16.to_vec();
         book.expiries[0].expiry = now + i64::from(EXPIRY_S);
         book.expiries[0].max_vol_step = 100_000;
-        for place in 0..assets {
-            let asset = book.assets[1 + place];
+        for place in 0..book.instruments.len() - first {
+            let asset = book.assets[1 + place % assets];
             let side = [OptionSide::Call, OptionSide::Put][place % 2];
             let made = asset.lot_price - asset.lot_price / 1_000;
             let contract = Contract {
@@ -109,7 +110,7 @@ pub fn mix(stage: &mut Stage) -> anyhow::Result<()> {
                 OptionSide::Call => InstrumentTag::Call as u8,
                 OptionSide::Put => InstrumentTag::Put as u8,
             };
-            (entry.asset, entry.strike) = (1 + place as u8, contract.strike);
+            (entry.asset, entry.strike) = ((1 + place % assets) as u8, contract.strike);
             (entry.mark, entry.mark_updated, entry.made_price) = (valued.value, now, made);
             (entry.made_range, entry.made_vol, entry.vol) = (asset.range, 700_000, 700_000);
             (entry.delta, entry.gamma) = (i64::from(lot.delta.0), lot.gamma);

@@ -1,7 +1,7 @@
 //! Compute units of every instruction, in the shapes of architecture 7, on the compiled bytecode.
 //!
 //! Each figure is of one instruction alone, simulated from the same state: no measurement moves
-//! another. Options do not exist yet, hence no `mixed` and no `full_pool`.
+//! another. No instruction makes options yet: `mixed` and `full_pool` write them into the book.
 
 pub(crate) mod accounts;
 mod auction;
@@ -11,6 +11,7 @@ mod delegation;
 mod engine;
 mod liquidity;
 mod listing;
+mod mixed;
 mod money;
 mod report;
 mod risk;
@@ -97,6 +98,7 @@ pub fn measure() -> anyhow::Result<Figures> {
     let mut stressed = Stage::build(LINEAR)?;
     trade::measure_stressed(&mut figures, &mut stressed)?;
     auction::measure(&mut figures)?;
+    mixed::measure(&mut figures)?;
     backstop::measure(&mut figures)?;
     risk::measure(&mut figures)?;
     Ok(figures)

@@ -74,6 +74,20 @@ pub(super) fn order(
     Ok(order_of(stage, name, markets, &sizes))
 }
 
+/// The same in the market of one of his positions.
+pub(super) fn order_in(
+    stage: &Stage,
+    name: &str,
+    place: usize,
+    direction: i64,
+) -> anyhow::Result<Instruction> {
+    let data = stage.data(&stage.trader.margin)?;
+    let position = header_and_positions(&data)?.1[place];
+    let lots = stage.lots_worth(position.instrument, LEG)?;
+    let size = position.size.signum() * direction * lots;
+    Ok(order_of(stage, name, vec![position.instrument], &[size]))
+}
+
 fn order_of(stage: &Stage, name: &str, markets: Vec<u8>, sizes: &[i64]) -> Instruction {
     let leg = |&size: &i64| OrderLeg {
         size,

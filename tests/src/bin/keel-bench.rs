@@ -35,7 +35,9 @@ Shapes (an instruction has those that make sense for it):
   longest_search  the greatest of all that were created: addresses differ in how long they take
   error           a representative refusal
   worst           of a function of keel-risk (risk::...): the worst of a fixed set of arguments
-Options as instruments do not exist in this release, hence no shapes `mixed` and `full_pool`.
+  mixed           half of the trader's positions and of the pool's 32 legs are options
+  full_pool       the pool has 32 perpetuals and 96 options
+No instruction makes options in this release: these two shapes write them into the risk book.
 
 The bytecode is target/deploy/keel.so and keel_conformance.so, or in KEEL_DEPLOY_DIR; `cargo xtask build` makes it.
 Exit status: 0 for success, 1 for a failure, 2 for bad arguments.
