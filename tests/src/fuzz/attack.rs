@@ -57,10 +57,11 @@ impl Driver {
                 arena.withdraw(who, who, 0, 0)
             }
             Attack::WithdrawFromAnother => arena.withdraw(who, whom, 0, 1),
+            // Who lowers the pool's skew may buy below the mark, by half a range at most.
             Attack::LimitTooLow => buy(OrderArgs {
                 legs: vec![OrderLeg {
                     size: 1_000,
-                    limit_price: self.state.books.prices[3].lot.0,
+                    limit_price: self.state.books.prices[3].lot.0 / 4,
                 }],
                 ..arena.order(&[1_000])
             }),
