@@ -362,7 +362,8 @@ fn indices(action: &Action, before: &State, after: &State) -> Result<()> {
 enum Flow {
     Exactly(i128),
     In,
-    Out,
+    /// A whole deposit, also one of shares that are worth less than a unit.
+    Whole,
     OutOrNothing,
 }
 
@@ -376,7 +377,7 @@ fn flow(action: &Action) -> (u8, Flow) {
             asset,
             units: u64::MAX,
             ..
-        } => (*asset, Flow::Out),
+        } => (*asset, Flow::Whole),
         Action::Withdraw { asset, units, .. } | Action::Borrow { asset, units, .. } => {
             (*asset, Flow::Exactly(-i128::from(*units)))
         }
@@ -406,7 +407,10 @@ fn vaults(action: &Action, before: &State, after: &State) -> Result<()> {
         let holds = match (index == usize::from(asset), &expected) {
             (true, Flow::Exactly(expected)) => moved == *expected,
             (true, Flow::In) => moved > 0,
-            (true, Flow::Out) => moved < 0,
+            (true, Flow::Whole) => {
+                let burned = was.deposit_shares.saturating_sub(is.deposit_shares);
+                moved < 0 || burned > 0 && is.amount(burned as i64) == 0
+            }
             // A pool that can carry nothing now pays nothing, and burns nothing.
             (true, Flow::OutOrNothing) => moved < 0 || before.books.pool == after.books.pool,
             (false, _) => moved == 0,
