@@ -22,7 +22,7 @@ Usage: keel-fuzz [OPTIONS]
 Options:
   --steps N      Steps in all [default: 20000]
   --seed S       Seed of the first sequence [default: 1]
-  --threads T    Sequences at a time, of seeds S, S + 1, ...; they share the steps [default: 1]
+  --threads T    Sequences at a time, of seeds S, S + 1, ..., of 20000 steps at most [default: 1]
   --shorten SEC  Seconds spent on shortening what failed [default: 120]
   --output FILE  Where the replay of a failure is written [default: fuzz-SEED.txt]
   --replay FILE  Run the actions of FILE instead, one a line
@@ -115,9 +115,8 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Request>, Str
 fn fuzz(request: &Request) -> Result<bool> {
     let started = Instant::now();
     let (steps, threads) = (request.steps, request.threads);
-    let last = request.seed.saturating_add(threads - 1);
     eprintln!(
-        "keel-fuzz: {steps} steps, seeds {} to {last} ...",
+        "keel-fuzz: {steps} steps, seeds from {} on ...",
         request.seed
     );
     let shown = std::cell::Cell::new(started);

@@ -137,32 +137,46 @@ pub fn sequence(
     Ok((tallies, None))
 }
 
-/// Runs as many seeds as threads, from `seed` on, so many steps together; all stop with the first that
-/// breaks something. `progress` sees the steps done a few times a second.
+/// Steps of the longest sequence: after more of them little of a market is left to trade in.
+const LONGEST: u64 = 20_000;
+
+/// Runs sequences of seeds from `seed` on, each in a fresh group, so many steps together, on so many
+/// threads; all stop with the first that breaks something. `progress` sees the steps done a few times
+/// a second.
 pub fn sequences(
     seed: u64,
     steps: u64,
     threads: u64,
     progress: impl Fn(u64),
 ) -> Result<(Tallies, Option<(u64, Broken)>)> {
-    let (done, stopped) = (AtomicU64::new(0), AtomicBool::new(false));
-    let run = |thread: u64| {
-        let share = steps / threads + u64::from(thread < steps % threads);
+    let count = steps.div_ceil(LONGEST).max(threads);
+    let (begun, done) = (AtomicU64::new(0), AtomicU64::new(0));
+    let stopped = AtomicBool::new(false);
+    let run_one = |number: u64| {
+        let share = steps / count + u64::from(number < steps % count);
         let goes_on = || {
             done.fetch_add(1, Ordering::Relaxed);
             !stopped.load(Ordering::Relaxed)
         };
-        let outcome = sequence(seed.wrapping_add(thread), share, goes_on);
+        let outcome = sequence(seed.wrapping_add(number), share, goes_on);
         if !matches!(outcome, Ok((_, None))) {
             stopped.store(true, Ordering::Relaxed);
         }
         outcome
     };
+    let run_next = || {
+        let mut outcomes = Vec::new();
+        while !stopped.load(Ordering::Relaxed) {
+            let number = begun.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
+                break;
+            }
+            outcomes.push((number, run_one(number)));
+        }
+        outcomes
+    };
     let outcomes: Vec<_> = std::thread::scope(|scope| {
-        let run = &run;
-        let handles: Vec<_> = (0..threads)
-            .map(|thread| scope.spawn(move || run(thread)))
-            .collect();
+        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(run_next)).collect();
         while handles.iter().any(|handle| !handle.is_finished()) {
             std::thread::sleep(Duration::from_millis(200));
             progress(done.load(Ordering::Relaxed));
@@ -170,11 +184,12 @@ pub fn sequences(
         handles.into_iter().map(|handle| handle.join()).collect()
     });
     let (mut all, mut first) = (Tallies::default(), None);
-    for (thread, outcome) in outcomes.into_iter().enumerate() {
-        let outcome = outcome.map_err(|_| anyhow::anyhow!("a sequence panicked"))?;
-        let (tallies, broken) = outcome?;
-        all.add(&tallies);
-        first = first.or(broken.map(|broken| (seed.wrapping_add(thread as u64), broken)));
+    for outcomes in outcomes {
+        for (number, outcome) in outcomes.map_err(|_| anyhow::anyhow!("a sequence panicked"))? {
+            let (tallies, broken) = outcome?;
+            all.add(&tallies);
+            first = first.or(broken.map(|broken| (seed.wrapping_add(number), broken)));
+        }
     }
     Ok((all, first))
 }
