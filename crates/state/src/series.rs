@@ -41,6 +41,7 @@ impl ExpiryEntry {
 
 impl RiskBook {
     /// A future's or an option's series and its market now.
+    #[inline(always)]
     pub fn series(&self, index: u8, now: i64) -> (Series, Moment) {
         let entry = &self.instruments[usize::from(index)];
         let asset = &self.assets[usize::from(entry.asset)];

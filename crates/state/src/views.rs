@@ -114,7 +114,8 @@ impl<'a> BookView<'a> {
         }
     }
 
-    /// A future or an option at this moment.
+    /// A future or an option at this moment, in a frame of its own.
+    #[inline(never)]
     fn dated(&self, index: u8, entry: &InstrumentEntry) -> InstrumentTerms {
         let (series, moment) = self.book.series(index, self.now);
         let now = series.at(&moment);

@@ -100,6 +100,7 @@ impl<'a, B: Book, L: Legs> Kept<'a, B, L> {
     /// Judges everything but the named slots, at most two of a kind. The legs given tell the
     /// instruments and banks that will be tried there; their sizes do not matter.
     #[must_use]
+    #[inline(never)]
     pub fn new(
         book: &'a B,
         legs: &'a L,

@@ -91,6 +91,7 @@ impl Series {
     /// Mark, delta and surcharge now (5.8), total. An expired series stands at its settlement with
     /// neither delta nor surcharge (6.4); a future's mark moves one for one and has no array.
     #[must_use]
+    #[inline(always)]
     pub fn at(&self, moment: &Moment) -> SeriesNow {
         if let Some(settlement) = self.settlement {
             return SeriesNow {
