@@ -307,6 +307,7 @@ impl World {
             valid_until: self.vm.now() + 60,
             expected_seq: None,
             client_id: 0,
+            health_before: false,
         }
     }
 

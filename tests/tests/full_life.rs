@@ -160,6 +160,7 @@ impl Chain {
             valid_until: self.now + 60,
             expected_seq: None,
             client_id: 7,
+            health_before: true,
         }
     }
 

@@ -11,7 +11,7 @@ pub use anchor_lang::prelude::Pubkey;
 pub use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 pub use keel::instructions::{
     AccountSettings, BankArgs, DelegateArgs, ExitArgs, GroupArgs, LiquidateArgs, LiquidationTarget,
-    MarketArgs, OrderArgs, OrderLeg, PoolArgs, PriceSlot, TakeOverArgs,
+    MarketArgs, OrderArgs, OrderLeg, PoolArgs, PriceSlot, TakeOverArgs, WithdrawArgs,
 };
 pub use keel::listing::{AssetArgs, AssetChoice, SourceArgs};
 pub use snapshot::Snapshot;

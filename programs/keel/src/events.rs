@@ -117,7 +117,7 @@ pub struct Deposited {
     pub price: AssetPrice,
 }
 
-/// Tokens went out, some of them perhaps borrowed; the health is the one after it.
+/// Tokens went out, some of them perhaps borrowed.
 #[event]
 pub struct Withdrawn {
     pub margin: Pubkey,
@@ -127,11 +127,13 @@ pub struct Withdrawn {
     pub borrowed: i64,
     pub shares_before: i64,
     pub shares_after: i64,
+    /// Initial, where it was asked for.
+    pub health_before: Option<i64>,
     pub health_initial: i64,
     pub price: AssetPrice,
 }
 
-/// Tokens moved between two accounts of one owner; the health is the giver's afterwards.
+/// Tokens moved between two accounts of one owner; both healths are the giver's.
 #[event]
 pub struct Transferred {
     pub from: Pubkey,
@@ -145,6 +147,7 @@ pub struct Transferred {
     pub from_after: i64,
     pub to_before: i64,
     pub to_after: i64,
+    pub health_before: i64,
     pub health_initial: i64,
     pub price: AssetPrice,
 }
@@ -171,7 +174,7 @@ pub struct BankInsuranceFunded {
     pub insurance_after: u64,
 }
 
-/// Quote given to a market's insurance out of a margin account; the health is the one after it.
+/// Quote given to a market's insurance out of a margin account.
 #[event]
 pub struct MarketInsuranceFunded {
     pub market: Pubkey,
@@ -182,6 +185,7 @@ pub struct MarketInsuranceFunded {
     pub insurance_after: i64,
     pub quote_before: i64,
     pub quote_after: i64,
+    pub health_before: i64,
     pub health_initial: i64,
     pub price: AssetPrice,
 }
@@ -298,6 +302,8 @@ pub struct Filled {
     pub size_after: i64,
     pub quote_before: i64,
     pub quote_after: i64,
+    /// Initial, where the order asked for it.
+    pub health_before: Option<i64>,
     pub health_initial: i64,
 }
 
@@ -318,6 +324,7 @@ pub struct Exited {
     pub size_after: i64,
     pub quote_before: i64,
     pub quote_after: i64,
+    pub health_before: i64,
     pub health_initial: i64,
     /// The side that was shrunk: its keep, 40 fractional bits, and epoch.
     pub opposite_keep: u64,

@@ -99,14 +99,9 @@ pub mod keel {
         deposit::handler(ctx, amount)
     }
 
-    /// Takes tokens out of a margin account; `u64::MAX` takes the whole deposit, and with
-    /// `allow_borrow` what the deposit lacks is borrowed.
-    pub fn withdraw<'info>(
-        ctx: Context<'info, Withdraw<'info>>,
-        amount: u64,
-        allow_borrow: bool,
-    ) -> Result<()> {
-        withdraw::handler(ctx, amount, allow_borrow)
+    /// Takes tokens out of a margin account: of a deposit, and where it is allowed as a borrow.
+    pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, args: WithdrawArgs) -> Result<()> {
+        withdraw::handler(ctx, args)
     }
 
     /// Moves tokens between two accounts of one owner.

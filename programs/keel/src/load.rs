@@ -6,7 +6,7 @@ use std::cell::{Ref, RefMut};
 use anchor_lang::prelude::*;
 use anchor_lang::{Owner, ZeroCopy};
 use bytemuck::{cast_slice, cast_slice_mut, from_bytes, from_bytes_mut};
-use keel_risk::{AuctionClock, CashPlan};
+use keel_risk::{AuctionClock, CashPlan, InitialTerms, initial};
 use keel_state::{
     Bank, BookView, DISCRIMINATOR_BYTES, MarginAccount, MarginKind, MarginMut, MarginView, Market,
     Position, RiskBook, Workspace,
@@ -138,6 +138,18 @@ pub fn margin_mut<'a>(
         positions,
         book,
     })
+}
+
+/// Initial health before a plan, for its event alone: what the plan judges is what it leaves.
+#[inline(never)]
+pub fn health_before(
+    view: &BookView,
+    margin: &MarginRefMut,
+    terms: InitialTerms,
+    workspace: &mut Workspace,
+) -> i64 {
+    let judged = initial(view, &margin.view(), terms, &mut workspace.scratch());
+    judged.health().0
 }
 
 /// Refuses a margin account of which bytes are missing, where only its fixed part is used.

@@ -98,6 +98,7 @@ fn order_of(stage: &Stage, name: &str, markets: Vec<u8>, sizes: &[i64]) -> Instr
         valid_until: stage.vm.now() + 60,
         expected_seq: None,
         client_id: 0,
+        health_before: false,
     };
     let keys = TradeKeys {
         authority: stage.trader.owner(),

@@ -618,6 +618,7 @@ impl Arena {
             valid_until: self.vm.now() + 60,
             expected_seq: None,
             client_id: 0,
+            health_before: false,
         }
     }
 }

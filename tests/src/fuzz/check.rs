@@ -689,7 +689,10 @@ fn liquidation(
     );
     // A step that converts shares judges them by the ledgers' indices, which may be ahead of the book's
     // by what an atom is: of dust nothing is seen to rise there.
-    let converts = !matches!(action, Action::Liquidate { .. } | Action::LiquidateHedge { .. });
+    let converts = !matches!(
+        action,
+        Action::Liquidate { .. } | Action::LiquidateHedge { .. }
+    );
     let raised = is.maintenance.health().0 - was.maintenance.health().0;
     ensure!(
         raised > if converts { -2 } else { 0 },

@@ -12,6 +12,7 @@ mod clocks;
 mod closing;
 mod delegate;
 mod exits;
+mod healths;
 mod isolated;
 mod jumps;
 mod legacy;

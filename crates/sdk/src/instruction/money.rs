@@ -2,6 +2,7 @@
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
+use keel::instructions::WithdrawArgs;
 use keel::{accounts, instruction as data};
 
 use super::{GroupKeys, Token, build};
@@ -15,7 +16,12 @@ pub fn withdraw(
     token: Token,
     amount: u64,
 ) -> Instruction {
-    out(keys, owner, margin, token, (amount, false))
+    let args = WithdrawArgs {
+        amount,
+        allow_borrow: false,
+        health_before: false,
+    };
+    withdraw_with(keys, owner, margin, token, args)
 }
 
 /// The same; what the deposit lacks is borrowed.
@@ -26,15 +32,21 @@ pub fn borrow(
     token: Token,
     amount: u64,
 ) -> Instruction {
-    out(keys, owner, margin, token, (amount, true))
+    let args = WithdrawArgs {
+        amount,
+        allow_borrow: true,
+        health_before: false,
+    };
+    withdraw_with(keys, owner, margin, token, args)
 }
 
-fn out(
+/// Takes tokens out as `args` say.
+pub fn withdraw_with(
     keys: &GroupKeys,
     owner: Pubkey,
     margin: Pubkey,
     token: Token,
-    (amount, allow_borrow): (u64, bool),
+    args: WithdrawArgs,
 ) -> Instruction {
     let bank = address::bank(&keys.group, &token.mint);
     build(
@@ -50,10 +62,7 @@ fn out(
             authority: address::authority(&keys.group),
             token_program: token.program,
         },
-        data::Withdraw {
-            amount,
-            allow_borrow,
-        },
+        data::Withdraw { args },
     )
 }
 

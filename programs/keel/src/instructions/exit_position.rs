@@ -2,7 +2,7 @@
 //! of the market (margin-spec 10.2, 8.5).
 
 use anchor_lang::prelude::*;
-use keel_risk::{AuctionClock, ExitPlan, Lots, Order, Parties, plan_exit};
+use keel_risk::{AuctionClock, ExitPlan, InitialTerms, Lots, Order, Parties, plan_exit};
 use keel_state::{BookView, MarginAccount, MarginKind, Market, Pool, RiskBook, Workspace};
 
 use crate::errors::{KeelError, Merits};
@@ -93,6 +93,8 @@ fn close(
     let order = order(args, market, (&taker, &maker), &view)?;
     let mut workspace = Workspace::for_account(&maker.view());
 
+    let terms = InitialTerms::COUNTED;
+    let health_before = load::health_before(&view, &taker, terms, &mut workspace);
     let plan = plan_exit(
         &view,
         &Parties {
@@ -115,7 +117,7 @@ fn close(
         args,
         &plan,
         (&view, market.index),
-        taker.account().seq,
+        (taker.account().seq, health_before),
     ))
 }
 
@@ -143,7 +145,7 @@ fn event(
     args: &ExitArgs,
     plan: &ExitPlan,
     (view, instrument): (&BookView, u8),
-    seq: u64,
+    (seq, health_before): (u64, i64),
 ) -> Exited {
     let asset = view.asset_entry_of(instrument);
     Exited {
@@ -161,6 +163,7 @@ fn event(
         size_after: plan.after.size.0,
         quote_before: plan.before.quote.0,
         quote_after: plan.after.quote.0,
+        health_before,
         health_initial: plan.initial.health().0,
         opposite_keep: plan.opposite.keep.keep.0,
         opposite_epoch: plan.opposite.keep.epoch,

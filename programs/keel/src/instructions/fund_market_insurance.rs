@@ -1,7 +1,7 @@
 //! `fund_market_insurance`: quote of a margin account given to what pays a market's losses.
 
 use anchor_lang::prelude::*;
-use keel_risk::plan_insure;
+use keel_risk::{InitialTerms, plan_insure};
 use keel_state::{BookView, MarginAccount, MarginKind, Market, RiskBook, Workspace};
 
 use crate::errors::{KeelError, Merits};
@@ -41,6 +41,8 @@ pub fn handler(ctx: Context<FundMarketInsurance>, amount: u64) -> Result<()> {
         .ok_or(KeelError::NoFreePositionSlot)?;
     let view = BookView::new(&book, now);
     let mut workspace = Workspace::for_account(&margin.view());
+    let terms = InitialTerms::WITHDRAWAL;
+    let health_before = load::health_before(&view, &margin, terms, &mut workspace);
     let plan = plan_insure(
         &view,
         &margin.view(),
@@ -67,6 +69,7 @@ pub fn handler(ctx: Context<FundMarketInsurance>, amount: u64) -> Result<()> {
         insurance_after: market.insurance,
         quote_before: plan.before.quote.0,
         quote_after: plan.after.quote.0,
+        health_before,
         health_initial: plan.initial.health().0,
         price: AssetPrice::of(&view, market.asset),
     });

@@ -2,8 +2,9 @@
 
 use anchor_lang::prelude::*;
 use keel_risk::{
-    Amended, AuctionClock, Authority, Health, Intent, LegFill, Lots, Order, OrderBuffers,
-    OrderOutcome, OrderTerms, Parties, PositionLeg, Scratch, Spent, plan_delegated, plan_order,
+    Amended, AuctionClock, Authority, Health, InitialTerms, Intent, LegFill, Lots, Order,
+    OrderBuffers, OrderOutcome, OrderTerms, Parties, PositionLeg, Scratch, Spent, plan_delegated,
+    plan_order,
 };
 use keel_state::{BookView, MarginAccount, MarginKind, Market, Pool, RiskBook, Workspace};
 
@@ -32,6 +33,9 @@ pub struct OrderArgs {
     pub expected_seq: Option<u64>,
     /// Repeated in the events.
     pub client_id: u64,
+    /// Whether the events say the Initial health before the order too: one more judgement, some 10,000
+    /// units.
+    pub health_before: bool,
 }
 
 #[derive(Accounts)]
@@ -102,6 +106,9 @@ pub fn handler<'info>(
     let mut legs = Legs::for_orders(&orders);
     let mut workspace = Workspace::for_account(&sides.maker.view());
 
+    let health_before = args
+        .health_before
+        .then(|| load::health_before(&view, &sides.taker, InitialTerms::COUNTED, &mut workspace));
     let outcome = plan_order(
         &view,
         &Parties {
@@ -135,7 +142,7 @@ pub fn handler<'info>(
         accounts,
         client_id: args.client_id,
         seq: sides.taker.account().seq,
-        initial: outcome.taker_initial,
+        initial: (health_before, outcome.taker_initial),
     };
     for ((order, fill), market) in orders.iter().zip(&legs.fills).zip(&markets) {
         report.emit(order, fill, market.key(), &view);
@@ -301,7 +308,8 @@ struct Report<'a, 'info> {
     accounts: &'a Trade<'info>,
     client_id: u64,
     seq: u64,
-    initial: Health,
+    /// Health before, where it was asked for, and the figures after.
+    initial: (Option<i64>, Health),
 }
 
 impl Report<'_, '_> {
@@ -327,7 +335,8 @@ impl Report<'_, '_> {
             size_after: fill.plan.taker_after.size.0,
             quote_before: fill.before.quote.0,
             quote_after: fill.plan.taker_after.quote.0,
-            health_initial: self.initial.health().0,
+            health_before: self.initial.0,
+            health_initial: self.initial.1.health().0,
         });
     }
 }

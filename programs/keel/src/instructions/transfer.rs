@@ -1,7 +1,7 @@
 //! `transfer`: tokens from one margin account of an owner to another one of his.
 
 use anchor_lang::prelude::*;
-use keel_risk::{Holder, Taking, cash_value, plan_transfer};
+use keel_risk::{Holder, InitialTerms, Taking, cash_value, plan_transfer};
 use keel_state::{Bank, BookView, MarginAccount, MarginKind, RiskBook, Workspace};
 
 use crate::errors::{KeelError, Merits};
@@ -81,6 +81,8 @@ pub fn handler(ctx: Context<Transfer>, amount: u64, allow_borrow: bool) -> Resul
     let rates = if allow_borrow { &fresh[..] } else { &[] };
     let view = BookView::new(&book, now).with_rates(rates);
     let mut workspace = Workspace::for_account(&from.view());
+    let terms = InitialTerms::WITHDRAWAL;
+    let health_before = load::health_before(&view, &from, terms, &mut workspace);
     let plan = plan_transfer(
         &view,
         &from.view(),
@@ -121,6 +123,7 @@ pub fn handler(ctx: Context<Transfer>, amount: u64, allow_borrow: bool) -> Resul
         from_after: plan.given.after.shares.0,
         to_before: plan.received.before.0,
         to_after: plan.received.after.shares.0,
+        health_before,
         health_initial: plan.initial.health().0,
         price: AssetPrice::of(&view, bank.asset),
     });

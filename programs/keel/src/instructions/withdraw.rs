@@ -3,7 +3,7 @@
 
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
-use keel_risk::{Taking, cash_value, plan_withdraw};
+use keel_risk::{InitialTerms, Taking, cash_value, plan_withdraw};
 use keel_state::{Bank, BookView, Group, MarginAccount, MarginKind, RiskBook, Workspace};
 
 use crate::errors::{KeelError, Merits};
@@ -71,12 +71,22 @@ impl<'info> Withdraw<'info> {
     }
 }
 
-/// `amount` in native units; `u64::MAX` withdraws the whole deposit.
-pub fn handler<'info>(
-    ctx: Context<'info, Withdraw<'info>>,
-    amount: u64,
-    allow_borrow: bool,
-) -> Result<()> {
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug)]
+pub struct WithdrawArgs {
+    /// Native units; `u64::MAX` withdraws the whole deposit.
+    pub amount: u64,
+    /// Whether what the deposit lacks is borrowed.
+    pub allow_borrow: bool,
+    /// Whether the event says the Initial health before too: one more judgement, some 10,000 units.
+    pub health_before: bool,
+}
+
+pub fn handler<'info>(ctx: Context<'info, Withdraw<'info>>, args: WithdrawArgs) -> Result<()> {
+    let WithdrawArgs {
+        amount,
+        allow_borrow,
+        health_before,
+    } = args;
     let accounts = ctx.accounts;
     require!(amount > 0, KeelError::ZeroAmount);
     let now = Clock::get()?.unix_timestamp;
@@ -92,6 +102,9 @@ pub fn handler<'info>(
     let rates = if allow_borrow { &fresh[..] } else { &[] };
     let view = BookView::new(&book, now).with_rates(rates);
     let mut workspace = Workspace::for_account(&margin.view());
+    let terms = InitialTerms::WITHDRAWAL;
+    let health_before =
+        health_before.then(|| load::health_before(&view, &margin, terms, &mut workspace));
     let plan = plan_withdraw(
         &view,
         &margin.view(),
@@ -121,6 +134,7 @@ pub fn handler<'info>(
         borrowed: plan.borrowed.0,
         shares_before: plan.cash.before.0,
         shares_after: plan.cash.after.shares.0,
+        health_before,
         health_initial: plan.initial.health().0,
         price: AssetPrice::of(&view, bank.asset),
     };
