@@ -152,7 +152,7 @@ pub struct FuzzArgs {
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub seed: u64,
 
-    /// Sequences at a time, of seeds S, S + 1, ...; they share the steps
+    /// Sequences at a time, of seeds S, S + 1, ..., of 20,000 steps at most
     #[arg(long, value_name = "T", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
     pub threads: u64,
 
