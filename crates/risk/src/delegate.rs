@@ -190,7 +190,7 @@ pub fn token_value<B: Book>(book: &B, rate: u8, tokens: Native) -> Atoms {
     if rate == QUOTE_RATE {
         return Atoms(tokens.0);
     }
-    let asset = book.asset(book.rate(rate).asset);
+    let asset = book.asset(book.asset_of_rate(rate));
     value_ceil(Lots(tokens.0), asset.native_price)
 }
 

@@ -35,10 +35,15 @@ pub fn require_prices_of<B: Book>(
 /// age (2.6). `exposed` are the account's assets, as bits. Error: `PriceUnfit`.
 pub fn require_withdrawal_prices<B: Book>(book: &B, exposed: u32) -> Result<(), RiskError> {
     each(book, exposed, |_, quality| {
+        let fresh = quality.age_s <= quality.max_age_withdrawal_s;
+        // A good price serves, as nearly all are.
+        if quality.tier == Tier::Ok {
+            return fresh;
+        }
         match treatment(Action::Withdraw, quality.tier) {
             Treatment::Refused => false,
             Treatment::StaleAdverse => true,
-            _ => quality.age_s <= quality.max_age_withdrawal_s,
+            _ => fresh,
         }
     })
 }

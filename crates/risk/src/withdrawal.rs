@@ -372,7 +372,7 @@ fn check_borrow<B: Book, L: Legs>(
         });
     }
 
-    let asset = book.rate(bank.rate).asset;
+    let asset = book.asset_of_rate(bank.rate);
     require_borrow_price(book, asset)?;
     check_asset_count(amended, exposed_assets(book, amended))?;
     let owed = borrow_amount(after.shares, bank.ledger.borrow_index);
@@ -428,7 +428,7 @@ fn judge_leaving<B: Book, L: Legs>(
 
 /// What tokens of a bank are worth, ceil; nothing to go by before the first price or while halted.
 fn value_if_priced<B: Book>(book: &B, rate: u8, tokens: i64) -> Option<Atoms> {
-    let asset = book.rate(rate).asset;
+    let asset = book.asset_of_rate(rate);
     if asset != QUOTE_ASSET && book.tier(asset) == Tier::Invalid {
         return None;
     }

@@ -16,7 +16,9 @@ account! {
         /// Position in the `RiskBook`'s `assets`.
         asset: u8,
         decimals: u8,
-        padding0: [u8; 2],
+        /// Of the group's vault authority, so that who pays out needs no group.
+        authority_bump: u8,
+        padding0: u8,
         group: Pubkey,
         mint: Pubkey,
         vault: Pubkey,

@@ -62,11 +62,11 @@ impl MarginAccount {
     }
 
     /// Counts what came into the account by a deposit or a transfer, or left it (negative), so that a
-    /// delegate's floor moves with it: atoms, at the price then ([`keel_risk::token_value`]). Nothing
-    /// without a delegate.
-    pub fn note_deposit(&mut self, value: i64) {
+    /// delegate's floor moves with it: atoms, at the price then ([`keel_risk::token_value`]), which is
+    /// asked for only where there is a delegate.
+    pub fn note_deposit(&mut self, value: impl FnOnce() -> Atoms) {
         if self.has_delegate() {
-            self.delegate_deposits = self.delegate_deposits.saturating_add(value);
+            self.delegate_deposits = self.delegate_deposits.saturating_add(value().0);
         }
     }
 

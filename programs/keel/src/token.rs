@@ -62,9 +62,22 @@ pub fn pay_out<'info>(
     authority: VaultAuthority<'_, 'info>,
     amount: u64,
 ) -> Result<()> {
+    let mint = (mint.to_account_info(), mint.decimals);
+    pay_from(program, mint, vault, to, authority, amount)
+}
+
+/// The same of a mint that is not read: its decimals are known.
+pub fn pay_from<'info>(
+    program: &Interface<'info, TokenInterface>,
+    (mint, decimals): (AccountInfo<'info>, u8),
+    vault: &InterfaceAccount<'info, TokenAccount>,
+    to: &InterfaceAccount<'info, TokenAccount>,
+    authority: VaultAuthority<'_, 'info>,
+    amount: u64,
+) -> Result<()> {
     let accounts = TransferChecked {
         from: vault.to_account_info(),
-        mint: mint.to_account_info(),
+        mint,
         to: to.to_account_info(),
         authority: authority.account.to_account_info(),
     };
@@ -73,7 +86,7 @@ pub fn pay_out<'info>(
     token_interface::transfer_checked(
         CpiContext::new_with_signer(program.key(), accounts, &[&signer]),
         amount,
-        mint.decimals,
+        decimals,
     )
 }
 

@@ -810,7 +810,7 @@ fn a_vault_is_neither_paid_from_itself_nor_to_itself() {
     expect_error(world.send(deposit, &[&trader.key]), KeelError::SameAccount);
 
     let mut withdraw = instruction::withdraw(&world.keys, trader.owner(), trader.margin, token, 1);
-    withdraw.accounts[7].pubkey = withdraw.accounts[5].pubkey;
+    withdraw.accounts[6].pubkey = withdraw.accounts[4].pubkey;
     expect_error(world.send(withdraw, &[&trader.key]), KeelError::SameAccount);
 }
 

@@ -52,7 +52,6 @@ pub fn withdraw_with(
     build(
         accounts::Withdraw {
             owner,
-            group: keys.group,
             risk_book: keys.risk_book,
             margin,
             bank,

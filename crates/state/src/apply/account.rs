@@ -127,8 +127,8 @@ impl<'a> MarginMut<'a> {
     }
 
     /// Moves a delegate's floor: [`MarginAccount::note_deposit`].
-    pub fn note_deposit(self, value: Atoms) {
-        self.account.note_deposit(value.0);
+    pub fn note_deposit(self, value: impl FnOnce() -> Atoms) {
+        self.account.note_deposit(value);
     }
 
     pub fn apply_positions(mut self, changes: &[(usize, PositionLeg)]) {

@@ -48,11 +48,17 @@ impl RiskBook {
         self.count_prints(printed);
     }
 
-    fn count_prints(&mut self, mut printed: u32) {
-        let silence = self.silence;
-        while printed != 0 {
-            let entry = &mut self.assets[printed.trailing_zeros() as usize];
-            printed &= printed - 1;
+    fn count_prints(&mut self, printed: u32) {
+        let (silence, mut printed) = (self.silence, u64::from(printed));
+        for entry in &mut self.assets {
+            if printed == 0 {
+                break;
+            }
+            let counts = printed & 1 != 0;
+            printed >>= 1;
+            if !counts {
+                continue;
+            }
             let seen = if entry.silence == silence {
                 entry.prints
             } else {

@@ -166,6 +166,7 @@ pub fn handler(ctx: Context<CreateBank>, args: BankArgs) -> Result<()> {
     bank.index = index;
     bank.asset = asset;
     bank.decimals = decimals;
+    bank.authority_bump = accounts.group.load()?.authority_bump;
     bank.group = accounts.group.key();
     bank.mint = accounts.mint.key();
     bank.vault = accounts.vault.key();

@@ -66,7 +66,7 @@ pub fn handler<'info>(ctx: Context<'info, Deposit<'info>>, amount: u64) -> Resul
     let clock = load::clock_after_inflow(&margin, &view, &plan);
 
     margin.edit().apply_inflow(&plan, clock);
-    margin.edit().note_deposit(cash_value(&view, &plan));
+    margin.edit().note_deposit(|| cash_value(&view, &plan));
     bank.apply_cash(&plan);
     bank.take_inflow(received, now);
 

@@ -55,7 +55,7 @@ pub fn handler(ctx: Context<FundMarketInsurance>, amount: u64) -> Result<()> {
 
     let before = market.insurance;
     margin.edit().apply_insurance(&plan);
-    margin.edit().note_deposit(plan.given());
+    margin.edit().note_deposit(|| plan.given());
     market.apply(&plan.market);
 
     market.invariant().map_err(KeelError::from)?;

@@ -104,7 +104,7 @@ pub fn handler(ctx: Context<Transfer>, amount: u64, allow_borrow: bool) -> Resul
     from.edit().apply_transfer(&plan);
     to.edit().apply_inflow(&plan.received, clock);
     for (margin, cash) in [(&mut from, &plan.given), (&mut to, &plan.received)] {
-        margin.edit().note_deposit(cash_value(&view, cash));
+        margin.edit().note_deposit(|| cash_value(&view, cash));
     }
     bank.apply(&plan.change);
     bank.apply_gate(&plan.gate);

@@ -2,9 +2,9 @@
 //! is borrowed if the owner says so.
 
 use anchor_lang::prelude::*;
-use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
+use anchor_spl::token_interface::{TokenAccount, TokenInterface};
 use keel_risk::{InitialTerms, Taking, cash_value, plan_withdraw};
-use keel_state::{Bank, BookView, Group, MarginAccount, MarginKind, RiskBook, Workspace};
+use keel_state::{Bank, BookView, MarginAccount, MarginKind, RiskBook, Workspace};
 
 use crate::errors::{KeelError, Merits};
 use crate::events::{AssetPrice, Withdrawn};
@@ -17,8 +17,6 @@ use crate::{load, token};
 #[derive(Accounts)]
 pub struct Withdraw<'info> {
     pub owner: Signer<'info>,
-    #[account(has_one = risk_book @ KeelError::WrongRiskBook)]
-    pub group: AccountLoader<'info, Group>,
     pub risk_book: AccountLoader<'info, RiskBook>,
     #[account(mut, has_one = owner @ KeelError::NotOwner)]
     pub margin: AccountLoader<'info, MarginAccount>,
@@ -26,7 +24,8 @@ pub struct Withdraw<'info> {
     pub bank: AccountLoader<'info, Bank>,
     #[account(mut, dup)]
     pub vault: InterfaceAccount<'info, TokenAccount>,
-    pub mint: InterfaceAccount<'info, Mint>,
+    /// CHECK: the bank's, which knows its decimals; the token program compares them.
+    pub mint: UncheckedAccount<'info>,
     #[account(mut, dup, token::mint = mint, constraint = destination.key() != vault.key() @ KeelError::SameAccount)]
     pub destination: InterfaceAccount<'info, TokenAccount>,
     /// CHECK: signs for the vault; the token program refuses any other address than the vault's
@@ -59,15 +58,15 @@ impl<'info> Withdraw<'info> {
         Ok(())
     }
 
-    fn pay(&self, paid: u64) -> Result<()> {
-        let (group, bump) = (self.group.key(), self.group.load()?.authority_bump);
+    fn pay(&self, paid: u64, group: &Pubkey, (bump, decimals): (u8, u8)) -> Result<()> {
         let authority = VaultAuthority {
             account: &self.authority,
-            group: &group,
+            group,
             bump,
         };
+        let mint = (self.mint.to_account_info(), decimals);
         let (from, to) = (&self.vault, &self.destination);
-        token::pay_out(&self.token_program, &self.mint, from, to, authority, paid)
+        token::pay_from(&self.token_program, mint, from, to, authority, paid)
     }
 }
 
@@ -119,7 +118,7 @@ pub fn handler<'info>(ctx: Context<'info, Withdraw<'info>>, args: WithdrawArgs) 
     .merits()?;
 
     margin.edit().apply_withdrawal(&plan);
-    margin.edit().note_deposit(cash_value(&view, &plan.cash));
+    margin.edit().note_deposit(|| cash_value(&view, &plan.cash));
     bank.apply_cash(&plan.cash);
     bank.apply_gate(&plan.gate);
 
@@ -138,9 +137,10 @@ pub fn handler<'info>(ctx: Context<'info, Withdraw<'info>>, args: WithdrawArgs) 
         health_initial: plan.initial.health().0,
         price: AssetPrice::of(&view, bank.asset),
     };
+    let (group, kept) = (bank.group, (bank.authority_bump, bank.decimals));
     drop((margin, bank));
     drop(book);
-    accounts.pay(paid)?;
+    accounts.pay(paid, &group, kept)?;
 
     emit!(event);
     Ok(())
