@@ -171,9 +171,11 @@ fn borrows_and_insurance() -> Tally {
             ],
             signers: stage.signers(),
             allowed: vec![
-                (7, "of a friend", anyone),
-                (7, "a copy elsewhere", anyone),
-                (6, OTHER_PROGRAM, PINNED),
+                (6, "of a friend", anyone),
+                (6, "a copy elsewhere", anyone),
+                (5, "owned by the system", PINNED),
+                (5, "owned by a stranger's program", PINNED),
+                (5, OTHER_PROGRAM, PINNED),
             ],
         },
         Case {

@@ -223,6 +223,14 @@ refusals! {
         world.send(view, &[])
     }
     a_book_of_another_group_is_not_taken => WrongRiskBook, |world| {
+        let other = world.second_group(2).expect("a second group");
+        let keys = keel_sdk::instruction::GroupKeys { risk_book: other.risk_book, ..world.keys };
+        let (payer, admin) = (world.vm.payer.pubkey(), world.admin.insecure_clone());
+        let args = world.market_args(3, AssetChoice::Listed(1));
+        let create = instruction::create_market(&keys, payer, admin.pubkey(), args);
+        world.send(create, &[&admin])
+    }
+    a_book_of_another_group_pays_nothing_out => OtherGroup, |world| {
         let trader = owner_and(world, 1_000);
         let other = world.second_group(2).expect("a second group");
         let keys = keel_sdk::instruction::GroupKeys { risk_book: other.risk_book, ..world.keys };

@@ -250,7 +250,8 @@ impl Peaked {
         let linear = Linear::of::<R>(row, terms.range);
         let size = linear.net.unsigned_abs();
         let long = linear.net > 0;
-        if !long && terms.range.wrapping_mul(peaks.reach) > ONE {
+        // A row of nothing, as a closed leg's result makes for Initial, loses nothing anywhere.
+        if linear.net < 0 && terms.range.wrapping_mul(peaks.reach) > ONE {
             return None;
         }
         let (concentration, lost, gained, uncut) = if peaks.are_units {
